@@ -1,0 +1,1 @@
+"""What a visitor sees first: handlers that do real work, served by `make run`."""

@@ -1,0 +1,104 @@
+"""Which addresses on the network a stranger's URL may lead to, judged when the connection is made.
+
+To judge the name alone is not enough: a name may resolve to 127.0.0.1, or to a public address while it is checked and
+to a private one when it is used (DNS rebinding). So the transport resolves, judges every address, and connects to an
+address that it judged. Redirects go through the transport too and are judged alike.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[Address]]]
+Judge = Callable[[Address], bool]
+
+_UNICAST = IPv6Network("2000::/3")
+"""All IPv6 addresses that IANA has given out for use on the public network; NAT64 (64:ff9b::/96) lies outside."""
+
+PORTS = frozenset({80, 443})
+
+
+class Refused(Exception):
+    """The URL leads where this service does not go."""
+
+
+class Unresolved(Exception):
+    """The name has no address now."""
+
+
+def public(address: Address) -> bool:
+    """Whether the address belongs to the public network: no private, loopback, link-local, multicast or reserved one.
+
+    IPv4 inside IPv6 (mapped, 6to4, Teredo) is judged by what is inside.
+    """
+    if isinstance(address, IPv4Address):
+        return address.is_global and not address.is_multicast and not address.is_reserved
+    inside = _inside(address)
+    if inside:
+        return all(public(each) for each in inside)
+    return address in _UNICAST and address.is_global and not address.is_multicast
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    """Every address of the name, in the order in which the system would try them."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unresolved(f"The name {host!r} cannot be resolved: {error}") from error
+    return list(dict.fromkeys(ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Connects to addresses that were judged, and to nothing else; one connection per request, none kept."""
+
+    def __init__(self, resolve: Resolve, judge: Judge, ports: frozenset[int] | None) -> None:
+        self._resolve = resolve
+        self._judge = judge
+        self._ports = ports
+        self._inner = httpx.AsyncHTTPTransport(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to the first judged address that answers."""
+        unreachable: httpx.ConnectError | None = None
+        for address in await self._judged(request.url):
+            try:
+                return await self._inner.handle_async_request(_to(address, request))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                unreachable = httpx.ConnectError(str(error), request=request)
+        raise unreachable or Unresolved(f"The name {request.url.host!r} has no address.")
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self._inner.aclose()
+
+    async def _judged(self, url: httpx.URL) -> list[Address]:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        if url.scheme not in ("http", "https"):
+            raise Refused(f"Only http and https are fetched, not {url.scheme}.")
+        if self._ports is not None and port not in self._ports:
+            raise Refused(f"Port {port} is not one of {sorted(self._ports)}.")
+        addresses = await self._resolve(url.host, port)
+        for address in addresses:
+            if not self._judge(address):
+                raise Refused(f"{url.host} leads to {address}, which is not a public address.")
+        return addresses
+
+
+def _to(address: Address, request: httpx.Request) -> httpx.Request:
+    """The same request to a fixed address: the Host header and the name that TLS checks stay those of the URL."""
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=str(address)),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.host},
+    )
+
+
+def _inside(address: IPv6Address) -> list[IPv4Address]:
+    carried = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
+    return [each for each in carried if each is not None]

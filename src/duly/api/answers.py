@@ -1,0 +1,66 @@
+"""Tasks as answers."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from duly.domain.errors import StoreUnavailable
+from duly.domain.state import State
+from duly.domain.task import Task, TaskId
+from duly.engine.landscape import Waiting as Why
+from duly.engine.service import Service
+from duly.wire.encode import View, task_json
+from duly.wire.task import Waiting
+
+SOON = 1
+LATEST = 60
+"""Seconds: nobody is told to stay away for longer."""
+
+
+def json_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON text as it stands."""
+    return Response(text, status, headers, media_type="application/json")
+
+
+async def task_response(
+    service: Service, task: Task, view: View, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """One task, with ``Retry-After`` while it is not final."""
+    reasons = await reasons_to_wait(service, [task])
+    sent = dict(headers or {})
+    if not task.final:
+        sent["retry-after"] = str(retry_after(service, task))
+    return json_response(task_json(task, reasons.get(task.id), view=view), status, sent)
+
+
+async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> dict[TaskId, Waiting]:
+    """Why each of these does not run yet. What was committed is answered even when nobody can say why it waits."""
+    try:
+        found = await service.tasks.waiting(tasks)
+    except StoreUnavailable:
+        return {}
+    return {task_id: _waiting(why) for task_id, why in found.items()}
+
+
+def tasks_json(tasks: Iterable[Task], reasons: Mapping[TaskId, Waiting], view: View) -> str:
+    """Tasks as the elements of a JSON array, without its brackets."""
+    return ",".join(task_json(task, reasons.get(task.id), view=view) for task in tasks)
+
+
+def etag(task: Task) -> str:
+    """The validator of a task as an entity tag."""
+    return f'W/"{task.validator}"'
+
+
+def retry_after(service: Service, task: Task) -> int:
+    """Seconds until it is worth asking again for a task that is not final."""
+    if task.state is not State.SCHEDULED:
+        return SOON
+    ahead: timedelta = task.run_at - service.store.clock.now()
+    return min(max(math.ceil(ahead.total_seconds()), SOON), LATEST)
+
+
+def _waiting(why: Why) -> Waiting:
+    return Waiting(reason=why.reason, detail=why.detail, until=why.until)

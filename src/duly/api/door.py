@@ -1,0 +1,86 @@
+"""What every request passes first: its id, the check of where it comes from, and the last word on faults."""
+
+import re
+from collections.abc import Collection
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from duly.api.headers import request_id
+from duly.api.problems import TABLE, internal_problem, problem
+from duly.domain.identity import Forbidden
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@]*)(?::[0-9]*)?")
+
+REQUEST_ID = "duly.request_id"
+"""Where a request's id stands in its ASGI scope."""
+
+
+class Door:
+    """Pure ASGI. ``allowed_hosts`` None lets every Host in: somebody has allowed anonymous access from elsewhere."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] | None) -> None:
+        self._app = app
+        self._allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, whatever happens in it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        scope[REQUEST_ID] = request_id(headers.get("x-request-id"))
+        answer = _Answer(send, scope[REQUEST_ID])
+        with bound_contextvars(request_id=scope[REQUEST_ID]):
+            try:
+                if self._allowed_hosts is not None:
+                    check_hosts(headers, self._allowed_hosts)
+                await self._app(scope, receive, answer.send)
+            except Forbidden as error:
+                await problem(error, TABLE[Forbidden], scope)(scope, receive, answer.send)
+            except Exception as error:  # the top of a request: whatever went wrong, the client gets an answer
+                _log_fault(scope, error)
+                if answer.started:
+                    raise
+                await internal_problem(scope)(scope, receive, answer.send)
+
+
+class _Answer:
+    """Puts the request's id on the answer and remembers whether it has begun."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._header = (b"x-request-id", request_id.encode("ascii"))
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            message = {**message, "headers": [*message.get("headers", ()), self._header]}
+        await self._send(message)
+
+
+def check_hosts(headers: Headers, allowed: Collection[str]) -> None:
+    """Raises Forbidden when Host or Origin name another host: a web page elsewhere must not reach this service.
+
+    A page may rebind its own name to 127.0.0.1 (then Host is wrong) or post across origins (then Origin is).
+    """
+    hosts = headers.getlist("host")
+    if not hosts or any(host_of(host) not in allowed for host in hosts):
+        raise Forbidden("This service answers under its loopback names only, until access is allowed by a setting.")
+    if any(host_of(origin.partition("://")[2]) not in allowed for origin in headers.getlist("origin")):
+        raise Forbidden("A page of another origin may not use this service.")
+
+
+def host_of(authority: str) -> str:
+    """The host in lower case, without its port; an IPv6 address keeps its brackets. Empty when it is malformed."""
+    found = _AUTHORITY.fullmatch(authority.strip().lower())
+    return found[1] if found else ""
+
+
+def _log_fault(scope: Scope, error: Exception) -> None:
+    structlog.get_logger().error("request.failed", method=scope["method"], path=scope["path"], exc_info=error)

@@ -1,0 +1,97 @@
+"""Server-sent events (HTML, section 9.2): a task's changes as they happen."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import timedelta
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from duly.api.answers import reasons_to_wait
+from duly.api.headers import STREAM
+from duly.api.presence import ClientLeft, until_left
+from duly.domain.errors import TooMany
+from duly.domain.task import Task
+from duly.engine.service import Service
+from duly.wire.encode import View, task_json
+
+SILENCE = timedelta(seconds=15)
+"""After so long without an event a comment is sent, so that nothing between takes the connection for dead."""
+
+RECONNECT = timedelta(seconds=2)
+"""When a browser that lost its stream is to come back."""
+
+PATIENCE = timedelta(seconds=60)
+"""A reader that takes nothing for so long is given up."""
+
+
+class Places:
+    """How many streams are open in this process."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def check(self, most: int) -> None:
+        """Raises TooMany when no place is left."""
+        if self._taken >= most:
+            raise TooMany(f"{most} event streams are open here, and no more are taken.", timedelta(seconds=5))
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take a place for as long as the context is open."""
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
+class EventStream(StreamingResponse):
+    """Sends events until they end, the client leaves, or it takes none for too long."""
+
+    def __init__(self, events: AsyncGenerator[str, None], places: Places) -> None:
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(events, headers=headers, media_type=STREAM)
+        self._events = events
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the stream. When it has ended, nothing of it is left: no task, no listener."""
+        del scope
+        with self._places.one():
+            try:
+                async with aclosing(self._events), asyncio.TaskGroup() as group:
+                    watch = group.create_task(until_left(receive))
+                    await self._send_all(send)
+                    watch.cancel()
+            except* (ClientLeft, OSError):  # a TimeoutError is an OSError too
+                pass
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for event in self._events:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await send({"type": "http.response.body", "body": event.encode("ascii"), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def events_of(service: Service, task: Task, last: int | None, view: View) -> AsyncGenerator[str, None]:
+    """What is new since the event with the id ``last``, as text; None, or an id that is not of this task: all."""
+    yield f"retry: {RECONNECT // timedelta(milliseconds=1)}\n\n"
+    known = last if last is not None and last <= task.version else 0
+    seen = (known, task.progress_seq if task.progress is None and known == task.version else -1)
+    async with aclosing(service.tasks.follow(task, seen, SILENCE)) as states:
+        async for state in states:
+            if state is None:
+                yield ": nothing new\n\n"
+            else:
+                yield await _event(service, state, known, view)
+                known = state.version
+
+
+async def _event(service: Service, task: Task, known: int, view: View) -> str:
+    """Between two versions there is progress only: it has no id, so that a reader resumes after the version."""
+    head = "event: progress" if task.version == known else f"id: {task.version}\nevent: {task.state}"
+    reasons = await reasons_to_wait(service, [task])
+    return f"{head}\ndata: {task_json(task, reasons.get(task.id), view=view)}\n\n"

@@ -1,0 +1,1 @@
+"""How ready tasks are made known to many machines."""

@@ -1,0 +1,1 @@
+"""Where status reads are answered without the database."""

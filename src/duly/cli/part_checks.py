@@ -1,0 +1,105 @@
+"""What `duly doctor` looks at beside the database: broker, bell and cache. None of them can lose a task."""
+
+import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from duly.cli.checks import Finding, Verdict
+from duly.domain.errors import BrokerUnavailable, CacheUnavailable, DulyError
+from duly.engine.bell import LocalBell
+from duly.parts import open_bell, open_broker, open_cache
+from duly.ports.bell import Bell, Ear
+from duly.ports.broker import Broker
+from duly.ports.store import Store
+from duly.settings import Settings, safe_url
+
+RUNG_WITHIN = timedelta(seconds=3)
+LONG_BACKLOG = 1_000
+"""So many tasks may wait in the database, without a message about them, before that is worth a word."""
+
+
+async def about_parts(store: Store, settings: Settings) -> AsyncIterator[Finding]:
+    """What broker, bell and cache say, as far as the settings name them."""
+    async for finding in _broker(store, settings):
+        yield finding
+    yield await _bell(settings)
+    if settings.cache_url:
+        yield await _cache(store, settings)
+
+
+async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        async with open_broker(settings, _silent) as broker:
+            if broker is None:
+                yield Finding(Verdict.OK, "broker", "none: workers look in the database")
+                return
+            facts = await broker.facts()
+            where = safe_url(settings.broker_url)
+            yield Finding(Verdict.OK, "broker", f"{facts.kind} {facts.version} at {where}")
+            for warning in facts.warnings:
+                yield Finding(Verdict.WARN, "broker", warning)
+            for rule in facts.topology:
+                yield Finding(Verdict.OK, "topology", rule)
+            yield await _depth(store, broker)
+    except BrokerUnavailable as error:
+        advice = "is it running, and is DULY_BROKER_URL right? Tasks are found in the database meanwhile"
+        yield Finding(Verdict.FAIL, "broker", f"{safe_url(settings.broker_url)} cannot be used: {error}", advice)
+    except DulyError as error:
+        yield Finding(Verdict.FAIL, "broker", str(error))
+
+
+async def _depth(store: Store, broker: Broker) -> Finding:
+    pending = {depth.queue: depth.pending for depth in await store.queues.depths()}
+    queues = {state.name for state in await store.queues.states()} | pending.keys()
+    held = await broker.depths(queues)
+    waiting, messages = sum(pending.values()), sum(held.values())
+    detail = f"{messages} messages there, {waiting} tasks pending in the database"
+    if waiting >= LONG_BACKLOG and not messages:
+        return Finding(
+            Verdict.WARN, "hints", detail, "does a process with this DULY_BROKER_URL run? Its relay announces"
+        )
+    return Finding(Verdict.OK, "hints", detail)
+
+
+async def _bell(settings: Settings) -> Finding:
+    """Ring on one connection and listen on another."""
+    topic = f"doctor:{secrets.token_hex(8)}"
+    try:
+        async with open_bell(settings, LocalBell(), _silent) as far, open_bell(settings, LocalBell(), _silent) as near:
+            if isinstance(near, LocalBell):
+                return Finding(Verdict.OK, "bell", "none between processes: they look now and then")
+            with far.listen({topic}) as ear:
+                return _heard(await _rung(near, ear, topic))
+    except DulyError as error:
+        return Finding(Verdict.FAIL, "bell", str(error))
+
+
+async def _rung(bell: Bell, ear: Ear, topic: str) -> bool:
+    for _ in range(10):
+        bell.ring({topic})
+        if await ear.wait(RUNG_WITHIN / 10):
+            return True
+    return False
+
+
+def _heard(heard: bool) -> Finding:
+    if heard:
+        return Finding(Verdict.OK, "bell", "a ring arrives")
+    advice = "behind a pooler NOTIFY does not arrive: name the server itself in DULY_BELL_URL, or a Redis, or none"
+    return Finding(Verdict.WARN, "bell", "a ring does not arrive: everybody looks now and then", advice)
+
+
+async def _cache(store: Store, settings: Settings) -> Finding:
+    try:
+        async with open_cache(settings, store.clock) as cache:
+            assert cache is not None  # noqa: S101  # the settings name one
+            return Finding(Verdict.OK, "cache", await cache.check())
+    except CacheUnavailable as error:
+        advice = "is it running, and is DULY_CACHE_URL right? The database answers meanwhile"
+        return Finding(Verdict.FAIL, "cache", f"{safe_url(settings.cache_url)} cannot be used: {error}", advice)
+    except DulyError as error:
+        return Finding(Verdict.FAIL, "cache", str(error))
+
+
+def _silent(_: str, __: object) -> None:
+    """The findings say what there is to say."""

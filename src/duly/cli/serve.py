@@ -1,0 +1,154 @@
+"""``duly api``: the HTTP surface, in one process or several that share one listening socket."""
+
+import asyncio
+import errno
+import math
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import typer
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from duly.api.app import create_app
+from duly.api.door import LOOPBACK
+from duly.app import Duly
+from duly.cli.begin import begin_app, opened
+from duly.cli.child import Part, duly_part
+from duly.cli.exits import FAILED, OK
+from duly.cli.life import under_parent
+from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, SocketFd
+from duly.cli.signals import on_signals, stop_on_signals
+from duly.cli.supervise import Supervisor
+from duly.domain.errors import DulyError
+from duly.engine.tasks import Tasks
+from duly.ports.telemetry import Emit
+from duly.settings import Settings, auth_required, check_bind, public_docs
+
+BACKLOG = 2048
+KEEP_ALIVE = 65
+"""Seconds; longer than proxies keep theirs (60), so that none sends into a connection that was just closed."""
+
+
+class AddressTaken(DulyError):
+    """The address cannot be listened on."""
+
+    code = "address-taken"
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ours are taken in ``cli/signals``."""
+        yield
+
+
+def api(
+    app: App,
+    host: Host = None,
+    port: Port = None,
+    processes: Processes = 1,
+    app_dir: AppDir = Path(),
+    *,
+    parent_fd: ParentFd = None,
+    socket_fd: SocketFd = None,
+) -> None:
+    """Serve the HTTP surface; workers run apart.
+
+    [bold]duly api app:duly[/bold]
+
+    [bold]duly api app:duly --port 8080 --processes 4[/bold]
+    """
+    duly, settings, emit = begin_app(app, app_dir, {"host": host, "port": port})
+    check_bind(settings)
+    listener = socket.socket(fileno=socket_fd) if socket_fd is not None else listen(settings)
+    with listener:
+        if parent_fd is None:
+            emit("api.listening", {"url": url_of(listener), "processes": processes})
+        if processes == 1:
+            code = uvloop.run(_serve(duly, settings, listener, parent_fd, emit))
+        else:
+            code = asyncio.run(_supervise(parts(app, app_dir, listener, processes), settings, emit))
+    raise typer.Exit(code)
+
+
+def parts(app: str, app_dir: Path, listener: socket.socket, processes: int) -> list[Part]:
+    """The API's processes, each with the shared socket."""
+    descriptor = listener.fileno()
+    arguments = ("api", app, "--app-dir", str(app_dir), "--socket-fd", str(descriptor))
+    return [duly_part(f"api-{number}", *arguments, descriptors=(descriptor,)) for number in range(1, processes + 1)]
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket. Raises AddressTaken, saying what to do."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise AddressTaken(
+                f"{place} is taken by another program. Choose another port: --port {settings.port + 1}"
+            ) from None
+        raise AddressTaken(f"{place} cannot be listened on: {error.strerror or error}.") from None
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a browser on this machine finds it."""
+    host, port = listener.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - shown, not bound
+    return f"http://{name}:{port}"
+
+
+async def _supervise(children: list[Part], settings: Settings, emit: Emit) -> int:
+    supervisor = Supervisor(children, settings.grace, emit)
+    with on_signals(supervisor.stop):
+        return await supervisor.run()
+
+
+async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent_fd: int | None, emit: Emit) -> int:
+    stop = asyncio.Event()
+    with stop_on_signals(stop):
+        async with opened(duly, settings, stop, emit) as core:
+            if core is None:
+                return OK
+            hosts = None if settings.allow_anonymous or auth_required(settings) else LOOPBACK
+            app = create_app(core.service, allowed_hosts=hosts, docs=public_docs(settings))
+            server = _Server(_config(app, settings))
+            async with under_parent(parent_fd, stop, partial(_started, server), emit), asyncio.TaskGroup() as group:
+                ending = group.create_task(_end(server, core.service.tasks, stop))
+                await server.serve(sockets=[listener])
+                ending.cancel()
+    return OK if stop.is_set() else FAILED
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=settings.log_level == "debug",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=math.ceil(settings.grace.total_seconds()),
+    )
+
+
+async def _end(server: uvicorn.Server, tasks: Tasks, stop: asyncio.Event) -> None:
+    """Open streams and long waits would keep the server from ending: they end first."""
+    await stop.wait()
+    tasks.release()
+    server.should_exit = True
+
+
+async def _started(server: uvicorn.Server) -> bool:
+    return server.started

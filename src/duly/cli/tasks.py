@@ -1,0 +1,217 @@
+"""Commands about tasks and queues, over HTTP."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from duly.cli import output
+from duly.cli.exits import FAILED
+from duly.cli.options import AsJson, TaskIds, Url, parse_duration
+from duly.client import Client
+from duly.client.calls import UNCHANGED, Filters, SubmitOptions
+from duly.client.transport import DEFAULT_URL
+from duly.domain.errors import DulyError, Misconfigured
+from duly.domain.state import State
+from duly.wire.overview import Queue
+from duly.wire.task import Task
+
+PAYLOAD_HELP = "JSON; @file reads a file, - reads standard input."
+
+
+def submit(
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="The handler's type.", show_default=False)],
+    payload: Annotated[str, typer.Argument(help=PAYLOAD_HELP)] = "{}",
+    url: Url = DEFAULT_URL,
+    *,
+    queue: Annotated[str | None, typer.Option(help="Another queue than the type's.")] = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="0 to 9, 9 first.")] = None,
+    delay: Annotated[timedelta | None, typer.Option(parser=parse_duration, help="Wait first: 30s, 5m, 2h.")] = None,
+    key: Annotated[str | None, typer.Option(help="At most one live task of the type has it.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 1 when it does not complete.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a task.
+
+    [bold]duly submit text.reverse '{"text": "hello"}'[/bold]
+
+    [bold]duly submit media.thumbnail @photo.json --priority 9 --wait[/bold]
+    """
+    given = {"queue": queue, "priority": priority, "delay": delay, "key": key, "tags": tag}
+    options = SubmitOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
+    with Client(url) as client:
+        task = client.submit(type_name, _parsed(payload), **options)
+        if wait:
+            task = client.wait(task.id)
+    _say_task(task, as_json)
+    if wait and task.state is not State.COMPLETED:
+        raise typer.Exit(FAILED)
+
+
+def list_(
+    url: Url = DEFAULT_URL,
+    *,
+    state: Annotated[State | None, typer.Option(help="Only tasks in this state.")] = None,
+    type_name: Annotated[str | None, typer.Option("--type", help="Only tasks of this type.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only tasks of this queue.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
+    key: Annotated[str | None, typer.Option(help="Only tasks with this key.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, newest first.
+
+    [bold]duly list --state failed --queue media[/bold]
+
+    [bold]duly list --limit 1000 --json | jq -r '.tasks[].id'[/bold]
+    """
+    given = {"state": state, "type": type_name, "queue": queue, "tag": tag, "key": key}
+    filters = Filters(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
+    with Client(url) as client:
+        tasks = list(islice(client.list(page_size=min(limit, 200), basic=True, **filters), limit))
+    if as_json:
+        output.say_many_json("tasks", tasks)
+    else:
+        output.say(output.task_table(tasks))
+
+
+def show(
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a task.", show_default=False)],
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything about one task, with its story.
+
+    [bold]duly show 01936b1c-6a3e-7d1b-9c3e-2f6d1c0a9b55[/bold]
+    """
+    with Client(url) as client:
+        task = client.get(task_id)
+        if as_json:
+            output.say_json(task)
+        else:
+            output.say(output.task_sheet(task, client.events(task_id)))
+
+
+def cancel(task_ids: TaskIds, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Cancel tasks: at once while they wait; running ones are asked to stop.
+
+    [bold]duly cancel ID1 ID2[/bold]
+    """
+    with Client(url) as client:
+        _each(task_ids, client.cancel, as_json)
+
+
+def retry(
+    task_ids: TaskIds,
+    url: Url = DEFAULT_URL,
+    *,
+    payload: Annotated[str | None, typer.Option(help=f"Replaces the payload. {PAYLOAD_HELP}")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run tasks again that have ended, or run scheduled ones now.
+
+    [bold]duly retry ID --payload '{"text": "corrected"}'[/bold]
+
+    [bold]duly list --state failed --json | jq -r '.tasks[].id' | xargs duly retry[/bold]
+    """
+    replacement = UNCHANGED if payload is None else _parsed(payload)
+    with Client(url) as client:
+        _each(task_ids, lambda task_id: client.retry(task_id, replacement), as_json)
+
+
+def queues(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """List the queues: what waits, what runs, how fast.
+
+    [bold]duly queues[/bold]
+    """
+    with Client(url) as client:
+        _say_queues(client.queues(), as_json)
+
+
+def pause(
+    queue: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Pause a queue: running tasks go on, no other starts.
+
+    [bold]duly pause media[/bold]
+    """
+    with Client(url) as client:
+        _say_queues([client.pause(queue)], as_json)
+
+
+def resume(
+    queue: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Let a paused queue go on.
+
+    [bold]duly resume media[/bold]
+    """
+    with Client(url) as client:
+        _say_queues([client.resume(queue)], as_json)
+
+
+def _each(task_ids: Iterable[str], act: Callable[[str], Task], as_json: bool) -> None:
+    """Every one is tried; those that cannot be done are told, and make the command fail."""
+    done: list[Task] = []
+    failed = False
+    for task_id in task_ids:
+        try:
+            done.append(act(task_id))
+        except DulyError as error:
+            output.complain(f"duly: {error}")
+            failed = True
+    if as_json:
+        output.say_many_json("tasks", done)
+    elif done:
+        output.say(output.task_table(done))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _say_task(task: Task, as_json: bool) -> None:
+    if as_json:
+        output.say_json(task)
+    else:
+        output.say(output.task_table([task]))
+
+
+def _say_queues(found: list[Queue], as_json: bool) -> None:
+    if as_json:
+        output.say_many_json("queues", found)
+    else:
+        output.say(output.queue_table(found))
+
+
+def _parsed(text: str) -> object:
+    try:
+        value: object = json.loads(_read(text), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise Misconfigured(
+            f'The payload is not JSON: {error}. Quote it for the shell: \'{{"text": "hello"}}\'.'
+        ) from None
+    except OSError as error:
+        raise Misconfigured(f"The payload cannot be read: {error.filename}: {error.strerror}.") from None
+    return value
+
+
+def _read(text: str) -> str:
+    if text == "-":
+        return sys.stdin.read()
+    return Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")

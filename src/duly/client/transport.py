@@ -1,0 +1,83 @@
+"""How a call becomes an httpx request, and an httpx response or error becomes an answer or error of ours."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TypedDict
+
+import httpx
+
+from duly.client.call import Answer, Call, T
+from duly.client.errors import ServiceUnreachable
+from duly.domain.errors import Misconfigured
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+KEY_VARIABLE = "DULY_KEY"
+DEFAULT_TIMEOUT = timedelta(seconds=30)
+
+LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+"""Never asked through a proxy, whatever the environment says of proxies."""
+
+
+class Setup(TypedDict):
+    """What both kinds of httpx client are made with."""
+
+    base_url: str
+    headers: Mapping[str, str]
+    follow_redirects: bool
+    mounts: dict[str, None]
+
+
+def setup(url: str, headers: Mapping[str, str], key: str | None) -> Setup:
+    """The same for both clients. Raises Misconfigured when the address is none, or the key cannot be sent.
+
+    The key goes to this address and to no other: redirects are not followed.
+    """
+    _parsed(url)
+    sent = _credential(os.environ.get(KEY_VARIABLE, "") if key is None else key) | dict(headers)
+    return Setup(base_url=url.rstrip("/"), headers=sent, follow_redirects=False, mounts=dict.fromkeys(LOOPBACK))
+
+
+def request(client: httpx.Client | httpx.AsyncClient, call: Call[T], timeout: timedelta) -> httpx.Request:
+    """The request of a call; it may take the time-out and what the service was asked to wait."""
+    return client.build_request(
+        call.method,
+        call.path,
+        params=dict(call.query),
+        content=call.body,
+        headers=call.headers,
+        timeout=httpx.Timeout(timeout.total_seconds(), read=(timeout + call.patience).total_seconds()),
+    )
+
+
+def answer(response: httpx.Response) -> Answer:
+    """The parts of a response that matter."""
+    return Answer(response.status_code, response.content, _retry_after(response.headers.get("retry-after")))
+
+
+def unreachable(url: str, error: httpx.HTTPError) -> ServiceUnreachable:
+    """What a transport's error means."""
+    return ServiceUnreachable(str(_parsed(url).copy_with(userinfo=b"")), str(error) or type(error).__name__)
+
+
+def _credential(key: str) -> dict[str, str]:
+    if not key:
+        return {}
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise Misconfigured(f"The key ({KEY_VARIABLE}) holds what no key holds: a space, a line end or the like.")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise Misconfigured(f"{url!r} is no address of a service: {error}.") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise Misconfigured(f"{url!r} is no address of a service: write it as in {DEFAULT_URL}.")
+    return parsed
+
+
+def _retry_after(text: str | None) -> timedelta | None:
+    return timedelta(seconds=json.loads(text)) if text is not None and text.isdecimal() else None

@@ -1,0 +1,1 @@
+"""What Duly is about, in pure Python: no clock, no randomness, no I/O."""

@@ -1,0 +1,41 @@
+"""Amounts as people write them: durations and rates."""
+
+import re
+from datetime import timedelta
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_WHOLE = re.compile(rf"\s*(?:{_PART.pattern}\s*)+")
+_LONGEST = timedelta(days=36_500)
+
+
+def duration(given: object) -> object:
+    """A timedelta from a number of seconds or from text such as ``30``, ``30s``, ``1h30m``, ``7d``."""
+    if isinstance(given, timedelta) or given is None:
+        return given
+    text = str(given).strip().lower()
+    try:
+        if _WHOLE.fullmatch(text):
+            return _in_range(sum(float(amount) * _UNITS[unit] for amount, unit in _PART.findall(text)))
+        return _in_range(float(text))
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a duration: give seconds, or an amount with a unit, such as 30s, 5m, 2h or 7d"
+        ) from None
+
+
+def rate_of(text: str) -> tuple[int, timedelta] | None:
+    """``600/1m`` as so many in that time; None: any number. Raises ValueError."""
+    if not text:
+        return None
+    amount, _, per = text.partition("/")
+    time = duration(per)
+    if not (amount.isascii() and amount.isdecimal() and isinstance(time, timedelta)) or not int(amount) or not time:
+        raise ValueError(f"{text!r} is not a rate: give a number in a time, such as 600/1m")
+    return int(amount), time
+
+
+def _in_range(seconds: float) -> timedelta:
+    if not 0 <= seconds <= _LONGEST.total_seconds():
+        raise ValueError
+    return timedelta(seconds=seconds)

@@ -1,0 +1,34 @@
+"""The states of a task and the reasons why it is in one."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a task is in its life."""
+
+    SCHEDULED = "scheduled"
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+WAITING = frozenset({State.SCHEDULED, State.PENDING})
+
+
+class Reason(StrEnum):
+    """Why a task is in its state, where that is not plain from the state."""
+
+    HANDLER_ERROR = "handler_error"
+    TIMEOUT = "timeout"
+    SNOOZED = "snoozed"
+    INTERRUPTED = "interrupted"
+    WORKER_LOST = "worker_lost"
+    POISON = "poison"
+    NO_HANDLER = "no_handler"
+    RESULT_INVALID = "result_invalid"
+    RESULT_TOO_LARGE = "result_too_large"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"

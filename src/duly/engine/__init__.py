@@ -1,0 +1,1 @@
+"""What happens: submitting, claiming, running, settling, sweeping."""

@@ -1,0 +1,116 @@
+"""Many callers, one batch: what gathers while a batch is being written is the next batch. No delay is added."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from duly.domain.errors import RowInvalid, StoreUnavailable, TooMany
+from duly.ports.store import MAX_BATCH, MAX_BATCH_BYTES
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_WAITING = 20_000
+"""Beyond so many waiting callers a new one is refused at once: the store does not keep up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter(Generic[T, R]):
+    item: T
+    future: "asyncio.Future[R]"
+
+
+class Gather(Generic[T, R]):
+    """Calls ``flush(items)`` with all that waits, in order, and hands each caller its own answer.
+
+    ``flush`` answers in the order of its items. When it raises RowInvalid the batch is halved until the bad row stands
+    alone and only its caller sees the error; anything else that it raises, all callers of the batch see. A caller that
+    leaves never cancels a flush. ``run`` must be running; once it has ended, nobody is left waiting.
+    """
+
+    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], size: Callable[[T], int]) -> None:
+        self._flush = flush
+        self._size = size
+        self._waiting: deque[_Waiter[T, R]] = deque()
+        self._wake = asyncio.Event()
+        self._lanes = 0
+        self._closed = False
+
+    async def __call__(self, item: T) -> R:
+        """The answer for this item, once its batch is written. Raises what ``flush`` raised.
+
+        Raises TooMany when too many are waiting, StoreUnavailable when the last lane has ended.
+        """
+        if self._closed:
+            raise _closing()
+        if len(self._waiting) >= MAX_WAITING:
+            raise TooMany("Too many requests are waiting for the database.")
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiter(item, future))
+        self._wake.set()
+        return await future
+
+    async def run(self) -> None:
+        """Write batches until cancelled. Several may run at once: each is a lane with batches of its own."""
+        self._lanes += 1
+        try:
+            while True:
+                await self._wake.wait()
+                await self._next()
+        finally:
+            self._lanes -= 1
+            if not self._lanes:
+                self._closed = True
+                _fail(self._waiting, _closing())
+
+    async def _next(self) -> None:
+        batch = self._take()
+        if not batch:
+            self._wake.clear()
+        try:
+            await self._write(batch)
+        finally:
+            _fail(batch, _closing())  # cancelled in mid-flush: nobody may wait for ever
+
+    def _take(self) -> list[_Waiter[T, R]]:
+        batch: list[_Waiter[T, R]] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_BATCH:
+            size += self._size(self._waiting[0].item)
+            if batch and size > MAX_BATCH_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _write(self, batch: Sequence[_Waiter[T, R]]) -> None:
+        if not batch:
+            return
+        try:
+            answers = await self._flush([waiter.item for waiter in batch])
+            for waiter, answer in zip(batch, answers, strict=True):
+                if not waiter.future.done():
+                    waiter.future.set_result(answer)
+        except RowInvalid as error:
+            await self._halve(batch, error)
+        except Exception as error:  # noqa: BLE001  # the top of a loop: a fault is the callers' to see, not the lane's end
+            _fail(batch, error)
+
+    async def _halve(self, batch: Sequence[_Waiter[T, R]], error: RowInvalid) -> None:
+        if len(batch) == 1:
+            _fail(batch, error)
+            return
+        middle = len(batch) // 2
+        await self._write(batch[:middle])
+        await self._write(batch[middle:])
+
+
+def _fail(waiters: Iterable[_Waiter[T, R]], error: Exception) -> None:
+    for waiter in waiters:
+        if not waiter.future.done():
+            waiter.future.set_exception(error)
+
+
+def _closing() -> StoreUnavailable:
+    return StoreUnavailable("Duly is closing: what becomes of the request is not known.")

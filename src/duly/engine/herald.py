@@ -1,0 +1,42 @@
+"""Making known what has changed, once it is committed: the bell for whoever listens, the relay for the broker."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from duly.domain.state import State
+from duly.domain.task import Task
+from duly.ports.bell import CANCELS, Bell, queue_topic, task_topic
+
+
+class Relaying(Protocol):
+    """Hands ready tasks to a broker."""
+
+    def tell(self, tasks: Iterable[Task]) -> None:
+        """These have become pending. From any thread; never waits, never raises."""
+        ...
+
+
+class Herald:
+    """Everything here is a hint: whoever misses it finds out by looking."""
+
+    def __init__(self, bell: Bell, relay: Relaying | None) -> None:
+        self._bell = bell
+        self._relay = relay
+
+    def changed(self, *tasks: Task) -> None:
+        """These tasks were committed as they are here."""
+        ready = [task for task in tasks if task.state is State.PENDING]
+        topics = {queue_topic(task.queue) for task in ready}
+        topics |= {task_topic(task.id) for task in tasks if task.final}
+        if topics:
+            self._bell.ring(topics)
+        if ready and self._relay is not None:
+            self._relay.tell(ready)
+
+    def cancel_asked(self, task: Task) -> None:
+        """A cancel was asked for; its worker and those who wait for the task should know at once."""
+        self._bell.ring({CANCELS, task_topic(task.id)})
+
+    def resumed(self, queue: str) -> None:
+        """The queue is no longer paused."""
+        self._bell.ring({queue_topic(queue)})

@@ -1,0 +1,202 @@
+"""Claiming: one intake per worker process takes tasks for all its free slots."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from duly.domain.errors import StoreUnavailable
+from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
+from duly.engine.hints import Hints
+from duly.ports.bell import Bell, Ear, queue_topic
+from duly.ports.broker import Broker
+from duly.ports.store import MAX_BATCH, Renewal, Store
+from duly.ports.telemetry import Emit
+
+Start = Callable[[Task, float], Coroutine[None, None, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What an intake asks for."""
+
+    queues: Sequence[str]
+    slots: int
+    worker: WorkerId
+    lease: timedelta
+    poll_interval: timedelta
+
+
+class Around(Protocol):
+    """What an intake works with."""
+
+    @property
+    def store(self) -> Store:
+        """Where it claims."""
+        ...
+
+    @property
+    def bell(self) -> Bell:
+        """Wakes it."""
+        ...
+
+    @property
+    def broker(self) -> Broker | None:
+        """Gives it hints, if there is one."""
+        ...
+
+    @property
+    def emit(self) -> Emit:
+        """Is told what goes wrong."""
+        ...
+
+
+class Intake:
+    """Claims as many tasks as there are free slots, one queue after the other, each pass beginning with another.
+
+    A slot is free again only when its attempt is settled or refused. ``run`` ends when ``close`` was called and all
+    attempts have ended.
+    """
+
+    def __init__(self, around: Around, demand: Demand, start: Start) -> None:
+        self._store = around.store
+        self._bell = around.bell
+        self._broker = around.broker
+        self._emit = around.emit
+        self._demand = demand
+        self._start = start
+        self._queues = list(demand.queues)
+        self._taken: set[tuple[TaskId, ClaimToken]] = set()
+        self._wake = asyncio.Event()
+        self._closed = False
+        self._unsure = False
+        self._hints: Hints | None = None
+        self._looking = True
+        """Whether the next pass looks in the database, hints or no hints: an idle worker does so every now and then."""
+        self.started = 0
+        """Attempts started since the beginning."""
+
+    @property
+    def busy(self) -> int:
+        """Slots that are taken."""
+        return len(self._taken)
+
+    def close(self) -> None:
+        """Claim no more."""
+        self._closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim and start attempts until closed; then wait for those that run."""
+        async with AsyncExitStack() as stack:
+            ear = stack.enter_context(self._bell.listen([queue_topic(queue) for queue in self._queues]))
+            if self._broker is not None:
+                subscription = await stack.enter_async_context(self._broker.subscribe(self._queues))
+                self._hints = Hints(subscription, tuple(self._queues), self._store.queues, self._emit)
+            async with asyncio.TaskGroup() as attempts:
+                listening = [attempts.create_task(one) for one in self._ears(ear)]
+                while not self._closed:
+                    if not await self._pass(attempts) or not self._free:
+                        await self._pause()
+                for one in listening:
+                    one.cancel()
+
+    @property
+    def _free(self) -> int:
+        return max(self._demand.slots - len(self._taken), 0)
+
+    async def _pass(self, attempts: asyncio.TaskGroup) -> bool:
+        """Claim once from each queue while slots are free. True when there may be more."""
+        self._wake.clear()
+        try:
+            if self._unsure:
+                await self._adopt(attempts)
+            if not self._looking and self._hints is not None:
+                return await self._follow(self._hints, attempts)
+            return await self._look(attempts)
+        except StoreUnavailable as error:
+            self._unsure = True
+            self._emit("store.unavailable", {"loop": "intake", "error": str(error)})
+            return False
+        except Exception as error:  # noqa: BLE001  # the top of a loop: one bad pass must not end what runs
+            self._unsure = True
+            self._emit("loop.failed", {"loop": "intake", "error": repr(error)})
+            return False
+
+    async def _look(self, attempts: asyncio.TaskGroup) -> bool:
+        """Look in the database itself. Whether there may be more there."""
+        self._looking = False
+        more = False
+        for queue in self._rotated():
+            if self._closed or not self._free:
+                break
+            more |= await self._claim(queue, min(self._free, MAX_BATCH), attempts, None)
+        return more
+
+    async def _follow(self, hints: Hints, attempts: asyncio.TaskGroup) -> bool:
+        """Claim what the broker said is ready, as far as it still is. False: there is no more of it."""
+        while self._free and not self._closed and (hinted := hints.take(min(self._free, MAX_BATCH))):
+            queue, ids = hinted
+            await self._claim(queue, len(ids), attempts, ids)
+        return False
+
+    async def _claim(self, queue: str, limit: int, attempts: asyncio.TaskGroup, among: Sequence[TaskId] | None) -> bool:
+        claimed_at = time.monotonic()
+        demand = self._demand
+        tasks = await self._store.tasks.claim(queue, limit, demand.worker, demand.lease, among=among)
+        for task in tasks:
+            self._begin(task, claimed_at, attempts)
+        return len(tasks) == limit
+
+    async def _adopt(self, attempts: asyncio.TaskGroup) -> None:
+        """A claim whose answer was lost may have taken tasks: find them, so that they need not be charged a crash.
+
+        They are renewed first: an attempt that has ended here since we looked must not begin again.
+        """
+        claims = await self._store.roster.claims(self._demand.worker)
+        lost = [task for task in claims if (task.id, task.claim) not in self._taken]
+        claimed_at = time.monotonic()
+        kept = await self._store.tasks.renew([Renewal(task.id, task.claim) for task in lost], self._demand.lease)
+        self._unsure = False
+        for task in lost:
+            if task.id in kept:
+                self._begin(task, claimed_at, attempts)
+
+    def _begin(self, task: Task, claimed_at: float, attempts: asyncio.TaskGroup) -> None:
+        self._taken.add((task.id, task.claim))
+        self.started += 1
+        attempts.create_task(self._attempt(task, claimed_at))
+
+    async def _attempt(self, task: Task, claimed_at: float) -> None:
+        try:
+            await self._start(task, claimed_at)
+        except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
+            self._emit("attempt.broken", {"task": str(task.id), "type": task.type, "error": repr(error)})
+        finally:
+            self._taken.discard((task.id, task.claim))
+            self._wake.set()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._demand.poll_interval.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            self._looking = True
+
+    def _ears(self, ear: Ear) -> list[Coroutine[None, None, None]]:
+        """With a broker its hints wake the intake; the bell is for those who have none."""
+        if self._hints is None:
+            return [self._listen(ear)]
+        return [self._hints.run(lambda: self._free, self._wake.set, self._demand.poll_interval)]
+
+    async def _listen(self, ear: Ear) -> None:
+        while True:
+            if await ear.wait(self._demand.poll_interval):
+                self._wake.set()
+
+    def _rotated(self) -> list[str]:
+        self._queues.append(self._queues.pop(0))
+        return list(self._queues)

@@ -1,0 +1,30 @@
+"""JSON as it is stored: ASCII text, with nothing in it that some database or reader cannot keep."""
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """JSON text as ``encoded`` makes it, of a value that was checked already."""
+
+    text: str
+
+
+def encoded(value: object) -> str:
+    """The value as JSON text in ASCII. Raises ValueError for NaN, infinities, lone surrogates and what has no form."""
+    try:
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        if "\\ud" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def size_of(text: str) -> int:
+    """The size in bytes of JSON text in ASCII as a client would send it: escapes count as what they stand for."""
+    if "\\u" not in text:
+        return len(text)
+    unescaped = text.encode("ascii").decode("unicode_escape")
+    return len(unescaped.encode("utf-16-le", "surrogatepass").decode("utf-16-le").encode("utf-8"))

@@ -1,0 +1,192 @@
+"""Processes that run one task at a time and can be killed."""
+
+import asyncio
+import multiprocessing
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing.context import SpawnProcess
+
+import psutil
+
+from duly.domain.fact import Interrupted, ProcessDied, Snoozed, Stopped, WorkerFact
+from duly.domain.failure import Failure
+from duly.domain.task import Task
+from duly.engine import child
+from duly.engine.cause import Cause
+from duly.engine.handlers import TaskType
+from duly.engine.limits import Limits
+from duly.engine.outcome import Judge
+from duly.engine.running import Running
+from duly.engine.threads import Threads
+from duly.ports.clock import Clock
+from duly.ports.store import Joined
+from duly.ports.telemetry import Emit
+
+TASKS_PER_CHILD = 500
+COOPERATION = timedelta(seconds=5)
+"""After a cancel a handler in a process has so long to end by itself before it is killed."""
+NO_PROCESS = timedelta(seconds=5)
+"""So long a task waits, uncharged, when this machine has no room for another process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nursery:
+    """What a process is made with."""
+
+    limits: Limits
+    joined: Callable[[], Joined] | None
+    clock: Clock
+    max_memory: int | None
+    threads: Threads
+    emit: Emit
+
+
+class Processes:
+    """Idle processes are kept for the next task; one that was killed, is used up or too large is not."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
+        self._idle: deque[_Child] = deque()
+        self._closed = False
+
+    async def run(self, running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
+        """Run the attempt to its end, or end it as ``running`` is told to.
+
+        A task that is to run alone gets a new process: what another task left behind in an old one must not kill it.
+        """
+        try:
+            process = await self._process(running.task)
+        except OSError as error:
+            self._nursery.emit("process.unstarted", {"task": str(running.task.id), "error": repr(error)})
+            return Snoozed(running.task.claim, NO_PROCESS)
+        try:
+            return await self._attempt(process, running, task_type, judge)
+        finally:
+            self._keep_or_kill(process)
+
+    def close(self) -> None:
+        """End the idle processes; those that run a task end with it."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().kill()
+
+    async def _process(self, task: Task) -> "_Child":
+        while self._idle and not task.alone:
+            process = self._idle.pop()
+            if process.reusable:
+                return process
+        return await self._nursery.threads.run(lambda: _Child(self._nursery))
+
+    async def _attempt(self, process: "_Child", running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
+        ahead = self._nursery.clock.now() - datetime.now(UTC)
+        function = task_type.function
+        order = child.Order(running.task, function.__module__, function.__qualname__, ahead)
+        end = await process.run(order, running)
+        if end is None:
+            return _ended(running, judge, process.exit_code)
+        running.settled_inside = end.settled_inside
+        return end.fact
+
+    def _keep_or_kill(self, process: "_Child") -> None:
+        if self._closed or not process.reusable:
+            process.kill()
+        else:
+            self._idle.append(process)
+
+
+class _Child:
+    """The parent's side of one process. Making one takes as long as importing the user's module takes."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._nursery = nursery
+        self._orders, theirs = context.Pipe()
+        their_lifeline, self._lifeline = context.Pipe(duplex=False)
+        self._process: SpawnProcess = context.Process(
+            target=child.serve, args=(theirs, their_lifeline, nursery.limits, nursery.joined), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        their_lifeline.close()
+        self._tasks = 0
+        self._busy = False
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended; negative: by which signal."""
+        return self._process.exitcode
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it may run another task."""
+        if self._busy or self._tasks >= TASKS_PER_CHILD or not self._process.is_alive():
+            return False
+        limit = self._nursery.max_memory
+        try:
+            return limit is None or psutil.Process(self._process.pid).memory_info().rss <= limit
+        except psutil.Error:
+            return False
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        self._process.kill()
+        self._process.join(1)
+
+    async def run(self, order: child.Order, running: Running) -> child.End | None:
+        """The handler's end; None when the process died or was killed first."""
+        loop = asyncio.get_running_loop()
+        self._tasks += 1
+        self._busy = True
+        ended = self._nursery.threads.run(partial(self._converse, order, running))
+
+        def tell(cause: Cause) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the process ends with its lifeline
+                loop.call_soon_threadsafe(self._tell, child.Ending(running.task.claim, cause), ended)
+
+        running.on_end(tell)
+        end = await ended
+        self._busy = end is None
+        return end
+
+    def _converse(self, order: child.Order, running: Running) -> child.End | None:
+        """Give the order and listen until the end. In a thread: a message may be long, and its writer slow."""
+        try:
+            self._orders.send(order)
+            while isinstance(message := self._orders.recv(), child.Report):
+                running.report(message.progress)
+        except (EOFError, OSError):
+            self._process.join(1)
+            return None
+        return message if isinstance(message, child.End) else None
+
+    def _tell(self, ending: child.Ending, ended: "asyncio.Future[child.End | None]") -> None:
+        if ended.done():
+            return
+        if ending.cause is not Cause.CANCEL:
+            self._process.kill()
+            return
+        with suppress(OSError):  # dead already: whoever listens notices
+            self._lifeline.send(ending)
+        ended.get_loop().call_later(COOPERATION.total_seconds(), self._kill_unless, ended)
+
+    def _kill_unless(self, ended: "asyncio.Future[child.End | None]") -> None:
+        if not ended.done():
+            self._process.kill()
+
+
+def _ended(running: Running, judge: Judge, exit_code: int | None) -> WorkerFact:
+    token = running.task.claim
+    match running.cause:
+        case Cause.TIMEOUT:
+            return judge.timed_out()
+        case Cause.CANCEL:
+            return Stopped(token)
+        case Cause.STOP | Cause.LOST:
+            return Interrupted(token)
+        case None:
+            failure = Failure("ProcessDied", f"The process of the task died with exit code {exit_code}.")
+            return ProcessDied(token, failure, judge.crash_wait())

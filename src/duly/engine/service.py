@@ -1,0 +1,29 @@
+"""Everything that the HTTP surface may use, in one place."""
+
+from dataclasses import dataclass
+
+from duly.engine.handlers import Handlers
+from duly.engine.identity import Access
+from duly.engine.limits import Limits
+from duly.engine.overview import Overview
+from duly.engine.quotas import Quotas
+from duly.engine.tasks import Tasks
+from duly.ports.broker import Announcer
+from duly.ports.cache import Cache
+from duly.ports.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One open Duly. ``tasks.run`` is running for as long as it is open."""
+
+    tasks: Tasks
+    overview: Overview
+    handlers: Handlers
+    store: Store
+    limits: Limits
+    broker: Announcer | None = None
+    cache: Cache | None = None
+    access: Access | None = None
+    """None: nobody is asked who they are."""
+    quotas: Quotas | None = None

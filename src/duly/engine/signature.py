@@ -1,0 +1,165 @@
+"""A handler's signature as a contract: what its payload and its result must look like."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PydanticSchemaGenerationError,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
+
+from duly.domain.errors import Flaw, Invalid, Misconfigured, ResultInvalid
+from duly.engine.context import Context
+from duly.engine.jsontext import encoded
+
+_REFUSED = {
+    inspect.Parameter.POSITIONAL_ONLY: "a positional-only parameter",
+    inspect.Parameter.VAR_POSITIONAL: "*args",
+    inspect.Parameter.VAR_KEYWORD: "**kwargs",
+}
+
+_STRICT_FLOATS = ConfigDict(ser_json_inf_nan="constants")
+"""NaN and the infinities stay what they are, so that they are refused; pydantic would make null of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Checks, encodes and decodes the payloads and results of one handler.
+
+    Values in Python are what the handler takes and gives (bytes, datetimes, models); in JSON they are what pydantic
+    makes of them. Payload fields that the signature does not name are refused.
+    """
+
+    parameters: tuple[str, ...]
+    """Names of the payload's fields, in the order of the signature."""
+    context: str | None
+    """The name of the parameter that takes the Context, if there is one."""
+    payload: type[BaseModel]
+    """Its fields are called ``field_0``, ``field_1``, … and have the parameters' names as aliases."""
+    result: TypeAdapter[Any]
+    carrier: type[BaseModel]
+    """Has the result as its one field, ``value``: as part of a model it is written under our own rules about NaN."""
+
+    def encode(self, arguments: Mapping[str, object]) -> str:
+        """The stored payload for these arguments, as the handler would take them. Raises Invalid."""
+        unknown = [Flaw(f"/payload/{name}", "unexpected argument") for name in arguments if name not in self.parameters]
+        if unknown:
+            raise Invalid("The arguments do not fit the handler's signature.", unknown)
+        values = {f"field_{self.parameters.index(name)}": value for name, value in arguments.items()}
+        try:
+            dumped = self.payload.model_construct(None, **values).model_dump(
+                mode="json", by_alias=True, exclude_unset=True, round_trip=True, warnings=False
+            )
+            text = encoded(dumped)
+        except ValueError as error:
+            raise Invalid("The arguments cannot be stored as JSON.", [Flaw("/payload", str(error))]) from error
+        _check_faithful(arguments, self.decode(text))
+        return text
+
+    def decode(self, text: str) -> dict[str, object]:
+        """The arguments for the handler. Raises Invalid, with one flaw for each place that does not fit."""
+        try:
+            model = self.payload.model_validate_json(text)
+        except ValidationError as error:
+            raise Invalid("The payload does not fit the handler's signature.", flaws(error, "/payload")) from error
+        return {name: getattr(model, f"field_{index}") for index, name in enumerate(self.parameters)}
+
+    def encode_result(self, value: object) -> str:
+        """The stored result. Raises ResultInvalid when JSON cannot carry it or it does not fit the annotation."""
+        try:
+            carried = self.carrier.model_construct(None, value=value)
+            text = encoded(carried.model_dump(mode="json", by_alias=True, warnings=False)["value"])
+            self.result.validate_json(text, strict=True)
+        except ValidationError as error:
+            places = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws(error, ""))
+            raise ResultInvalid(f"The result does not fit the handler's return annotation: {places}") from error
+        except Exception as error:  # serializers and validators may be the user's own
+            raise ResultInvalid(f"The result cannot be stored as JSON: {type(error).__name__}: {error}") from error
+        return text
+
+
+def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
+    """What pydantic found, as JSON pointers below the prefix."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [Flaw(prefix + "".join(f"/{_escaped(part)}" for part in e["loc"]), e["msg"]) for e in found]
+
+
+def _check_faithful(given: Mapping[str, object], taken: Mapping[str, object]) -> None:
+    """Refuse a value that JSON has changed without a word: a SecretStr would reach the handler as ten asterisks."""
+    changed = [name for name, value in given.items() if _comparable(value, taken[name]) and value != taken[name]]
+    if changed:
+        flaws = [Flaw(f"/payload/{name}", "does not come back from JSON as it was given") for name in changed]
+        raise Invalid("The arguments cannot be stored as JSON.", flaws)
+
+
+def _comparable(given: object, taken: object) -> bool:
+    """Whether the two can be told apart by more than their identity; what was converted on the way is another type."""
+    return type(given) is type(taken) and type(given).__eq__ is not object.__eq__
+
+
+def signature_of(function: Callable[..., object], name: str) -> Signature:
+    """Read the function's parameters and annotations. Raises Misconfigured when they cannot be a contract."""
+    if not inspect.isroutine(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise Misconfigured(f"Handler {name!r} must be a function, `def` or `async def`, that returns its result.")
+    hints = _hints(function, name)
+    parameters = inspect.signature(function).parameters.values()
+    context = next((p.name for p in parameters if hints.get(p.name) is Context), None)
+    taken = [p for p in parameters if p.name != context]
+    for parameter in taken:
+        _check(parameter, name)
+    try:
+        payload = _payload_model(name, taken, hints)
+        returned = hints.get("return", Any)
+        result: TypeAdapter[Any] = TypeAdapter(returned)
+        result.json_schema(mode="serialization")
+        carrier = create_model(f"{name}.result", __config__=_STRICT_FLOATS, value=(returned, ...))
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise Misconfigured(f"Handler {name!r} has an annotation that JSON cannot carry: {error}") from error
+    return Signature(tuple(p.name for p in taken), context, payload, result, carrier)
+
+
+def _check(parameter: inspect.Parameter, name: str) -> None:
+    if parameter.kind in _REFUSED:
+        raise Misconfigured(f"Handler {name!r} has {_REFUSED[parameter.kind]}: a payload has named fields only.")
+    if parameter.name == "session":
+        raise Misconfigured(f"Handler {name!r}: `session` is what submit() takes; call the parameter otherwise.")
+    if isinstance(parameter.default, FieldInfo):
+        raise Misconfigured(
+            f"Handler {name!r}: Field() is no default for {parameter.name!r}: write Annotated[..., Field(...)], "
+            "so that the function can be called too."
+        )
+
+
+def _hints(function: Callable[..., object], name: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, SyntaxError) as error:
+        raise Misconfigured(f"Handler {name!r} has an annotation that cannot be resolved: {error}") from error
+
+
+def _payload_model(name: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> type[BaseModel]:
+    fields: dict[str, Any] = {}
+    for index, parameter in enumerate(parameters):
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        field = Field(default, alias=parameter.name, title=_title(parameter.name))
+        fields[f"field_{index}"] = (hints.get(parameter.name, Any), field)
+    model = create_model(f"{name}.payload", __config__=_STRICT_FLOATS | ConfigDict(extra="forbid"), **fields)
+    model.model_json_schema()
+    return model
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").strip().capitalize()
+
+
+def _escaped(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,129 @@
+"""Waiting for tasks to end or to change: one look at the database for all who wait, however many they are."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from duly.domain.errors import StoreUnavailable
+from duly.domain.task import Task, TaskId
+from duly.ports.bell import Bell, task_topic
+from duly.ports.store import MAX_BATCH
+
+Look = Callable[[Collection[TaskId]], Awaitable[Mapping[TaskId, Task]]]
+
+
+Wanted = Callable[[Task], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reader:
+    """Somebody who waits until a task is as wanted."""
+
+    wanted: Wanted
+    future: "asyncio.Future[Task | None]"
+
+
+class Watcher:
+    """Hands waiting readers their task once it is as they want it. ``run`` must be running."""
+
+    def __init__(self, look: Look, bell: Bell, poll_interval: timedelta) -> None:
+        self._look = look
+        self._bell = bell
+        self._poll_interval = poll_interval
+        self._waiting: defaultdict[TaskId, set[_Reader]] = defaultdict(set)
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody may wait any more."""
+        return self._closed
+
+    def close(self) -> None:
+        """Let all who wait go, with nothing, and whoever comes later too."""
+        self._closed = True
+        for reader in self._readers(list(self._waiting)):
+            reader.future.set_result(None)
+
+    async def final(self, task_id: TaskId, longest: timedelta) -> Task | None:
+        """The task once it is final; None after ``longest``, when the task is gone, or when this closes."""
+        return await self._when(task_id, lambda task: task.final, longest)
+
+    async def newer(self, task_id: TaskId, version: int, progress_seq: int, longest: timedelta) -> Task | None:
+        """The task once it is newer than that; None as ``final`` has it."""
+        return await self._when(
+            task_id, lambda task: (task.version, task.progress_seq) > (version, progress_seq), longest
+        )
+
+    async def _when(self, task_id: TaskId, wanted: Wanted, longest: timedelta) -> Task | None:
+        if self._closed:
+            return None
+        reader = _Reader(wanted, asyncio.get_running_loop().create_future())
+        self._waiting[task_id].add(reader)
+        self._wake.set()
+        try:
+            with self._bell.listen([task_topic(task_id)]) as ear:
+                return await self._first(reader.future, ear.wait, longest)
+        finally:
+            self._waiting[task_id].discard(reader)
+            if not self._waiting[task_id]:
+                del self._waiting[task_id]
+
+    async def run(self) -> None:
+        """Look for those that are waited for, until cancelled."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._look_while_waited_for()
+        finally:
+            self.close()
+
+    async def _look_while_waited_for(self) -> None:
+        while self._waiting:
+            await self._pass()
+            try:
+                async with asyncio.timeout(self._poll_interval.total_seconds()):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def _first(
+        self, future: "asyncio.Future[Task | None]", heard: Callable[[timedelta], Awaitable[bool]], longest: timedelta
+    ) -> Task | None:
+        async def listen() -> None:
+            while await heard(longest):
+                self._wake.set()
+
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(listen())
+            await asyncio.wait([future], timeout=longest.total_seconds())
+            listening.cancel()
+        return future.result() if future.done() else None
+
+    async def _pass(self) -> None:
+        ids = list(self._waiting)
+        for start in range(0, len(ids), MAX_BATCH):
+            part = ids[start : start + MAX_BATCH]
+            try:
+                found = await self._look(part)
+            except StoreUnavailable:
+                continue
+            except Exception as error:  # noqa: BLE001  # the top of a loop: a fault is the readers' to see, not its end
+                for reader in self._readers(part):
+                    reader.future.set_exception(error)
+                continue
+            for task_id in part:
+                self._answer(task_id, found.get(task_id))
+
+    def _answer(self, task_id: TaskId, task: Task | None) -> None:
+        for reader in self._readers([task_id]):
+            if task is None or reader.wanted(task):
+                reader.future.set_result(task)
+
+    def _readers(self, ids: Collection[TaskId]) -> list[_Reader]:
+        """Those who wait for these tasks still."""
+        return [reader for id_ in ids for reader in self._waiting.get(id_, ()) if not reader.future.done()]

@@ -1,0 +1,143 @@
+"""A worker: claims tasks, runs them, and ends without losing or charging any."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+import psutil
+
+from duly.domain.errors import StoreUnavailable
+from duly.domain.stats import WorkerRecord
+from duly.engine.background import in_background
+from duly.engine.cause import Cause
+from duly.engine.intake import Demand, Intake
+from duly.engine.loop import every
+from duly.engine.stall import StallWatch
+from duly.engine.workshop import WorkerOptions, WorkerParts, Workshop, open_workshop
+from duly.ports.bell import CANCELS
+
+BEAT_EVERY = timedelta(seconds=5)
+PULSE = 0.25
+HOUR = timedelta(hours=1)
+LAST_SETTLES = timedelta(seconds=5)
+"""After the grace, so long is given to put back what still runs."""
+
+
+class Worker:
+    """One worker process's work."""
+
+    def __init__(self, parts: WorkerParts, options: WorkerOptions) -> None:
+        self._parts = parts
+        self._options = options
+        self._started_at = parts.store.clock.now()
+        self._recycle = False
+        self._announced = False
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Work until ``stop`` is set or the process should be replaced; then drain. Returns whether it should.
+
+        Draining: claim no more, let attempts finish within the grace, put the others back uncharged.
+        """
+        async with open_workshop(self._parts, self._options) as workshop:
+            intake = self._intake(workshop)
+            self._parts.emit("worker.started", self._facts())
+            emit = self._parts.emit
+            async with in_background(
+                emit,
+                _pulse(workshop.stall),
+                self._hear_cancels(workshop),
+                every(BEAT_EVERY, partial(self._beat, intake), "beat", emit),
+                every(BEAT_EVERY, partial(self._consider_recycling, intake, stop), "recycle", emit),
+            ):
+                await self._until(stop, intake, workshop)
+            await self._leave()
+        self._parts.emit("worker.stopped", self._facts() | {"recycle": self._recycle})
+        return self._recycle
+
+    def _intake(self, workshop: Workshop) -> Intake:
+        options = self._options
+        demand = Demand(
+            queues=options.queues,
+            slots=options.slots,
+            worker=self._parts.id,
+            lease=options.lease,
+            poll_interval=options.poll_interval,
+        )
+        return Intake(self._parts, demand, workshop.runner.run)
+
+    async def _hear_cancels(self, workshop: Workshop) -> None:
+        """A cancel that is rung reaches its handler at once, not with the keeper's next look."""
+        with self._parts.bell.listen({CANCELS}) as ear:
+            while True:
+                if await ear.wait(HOUR):
+                    workshop.keeper.look_for_cancels()
+
+    async def _until(self, stop: asyncio.Event, intake: Intake, workshop: Workshop) -> None:
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(intake.run())
+            stopping = group.create_task(stop.wait())
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            intake.close()
+            done, _ = await asyncio.wait({working}, timeout=self._options.grace.total_seconds())
+            if not done:
+                await self._put_back(working, workshop)
+
+    async def _put_back(self, working: "asyncio.Task[None]", workshop: Workshop) -> None:
+        """The grace is over: end what can be ended, put everything back, uncharged."""
+        self._parts.emit("worker.putting_back", self._facts() | {"running": workshop.runner.count})
+        workshop.runner.end_all(Cause.STOP)
+        done, _ = await asyncio.wait({working}, timeout=LAST_SETTLES.total_seconds())
+        if not done:
+            working.cancel()
+
+    async def _beat(self, intake: Intake) -> int:
+        """Say that this worker lives; the first time, also free the tasks that waited for its handlers."""
+        types = self._parts.handlers.names()
+        record = WorkerRecord(
+            id=self._parts.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._options.queues,
+            types=types,
+            slots=self._options.slots,
+            running=intake.busy,
+            version=self._options.version,
+            started_at=self._started_at,
+            seen_at=self._parts.store.clock.now(),
+        )
+        await self._parts.store.roster.beat(record)
+        if self._announced:
+            return 0
+        await self._parts.store.queues.declare(self._options.queues)
+        released = await self._parts.sweeper.release(types)
+        self._announced = True
+        return released
+
+    async def _leave(self) -> None:
+        with suppress(StoreUnavailable, TimeoutError):  # nobody counts on a silent worker for long
+            async with asyncio.timeout(LAST_SETTLES.total_seconds()):
+                await self._parts.store.roster.leave(self._parts.id)
+
+    async def _consider_recycling(self, intake: Intake, stop: asyncio.Event) -> bool:
+        tasks, memory = self._options.max_tasks, self._options.max_memory
+        self._recycle |= (tasks is not None and intake.started >= tasks) or (
+            memory is not None and psutil.Process().memory_info().rss > memory
+        )
+        if self._recycle:
+            stop.set()
+        return self._recycle
+
+    def _facts(self) -> dict[str, object]:
+        options = self._options
+        return {"worker": self._parts.id, "queues": list(options.queues), "slots": options.slots, "pid": os.getpid()}
+
+
+async def _pulse(stall: StallWatch) -> None:
+    """Tell the watch that the event loop moves."""
+    while True:
+        stall.beat()
+        await asyncio.sleep(PULSE)

@@ -1,0 +1,1 @@
+"""How Duly talks to servers that several of its parts use."""

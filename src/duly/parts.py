@@ -1,0 +1,109 @@
+"""Which adapter serves an address. Its driver is an extra, imported only where it is asked for."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+from duly.caches.memory import MemoryCache
+from duly.domain.errors import Misconfigured
+from duly.ports.bell import Bell
+from duly.ports.broker import Broker
+from duly.ports.cache import Cache
+from duly.ports.clock import Clock
+from duly.ports.telemetry import Emit
+from duly.settings import Settings
+
+
+def open_broker(settings: Settings, emit: Emit) -> AbstractAsyncContextManager[Broker | None]:
+    """The broker that the settings name; none where they name none. Raises Misconfigured."""
+    url = settings.broker_url
+    match _scheme(url):
+        case "":
+            return nullcontext()
+        case "amqp" | "amqps":
+            return _rabbitmq(url, emit)
+        case "redis" | "rediss":
+            return _redis(url, emit)
+        case scheme:
+            raise Misconfigured(f"DULY_BROKER_URL: Duly knows amqp, amqps, redis and rediss, not {scheme}.")
+
+
+def open_bell(settings: Settings, local: Bell, emit: Emit) -> AbstractAsyncContextManager[Bell]:
+    """The bell of this process, or one around it that reaches others; PostgreSQL brings its own.
+
+    Raises Misconfigured.
+    """
+    url = settings.bell_url or _own_bell(settings.database_url)
+    match _scheme(url):
+        case "" | "none":
+            return nullcontext(local)
+        case "postgresql":
+            return _postgres_bell(url, local, emit)
+        case "redis" | "rediss":
+            return _redis_bell(url, local, emit)
+        case scheme:
+            raise Misconfigured(f"DULY_BELL_URL: Duly knows postgresql, redis and rediss, not {scheme}.")
+
+
+def open_cache(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Cache | None]:
+    """The cache of status reads that the settings name; none where they name none. Raises Misconfigured."""
+    match _scheme(settings.cache_url):
+        case "":
+            return nullcontext()
+        case "memory":
+            return nullcontext(MemoryCache(clock))
+        case "redis" | "rediss":
+            return _redis_cache(settings.cache_url)
+        case scheme:
+            raise Misconfigured(f"DULY_CACHE_URL: Duly knows memory, redis and rediss, not {scheme}.")
+
+
+def _redis_cache(url: str) -> AbstractAsyncContextManager[Cache]:
+    try:
+        from duly.caches.redis import open_redis_cache  # noqa: PLC0415  # an optional driver
+    except ModuleNotFoundError as error:
+        raise _driver("Redis", "redis") from error
+    return open_redis_cache(url)
+
+
+def _own_bell(database_url: str) -> str:
+    """PostgreSQL rings between its clients; SQLite's file is watched, MySQL has nothing of the kind."""
+    return database_url if _scheme(database_url) == "postgresql" else ""
+
+
+def _postgres_bell(url: str, local: Bell, emit: Emit) -> AbstractAsyncContextManager[Bell]:
+    try:
+        from duly.stores.sql.postgres_bell import postgres_bell  # noqa: PLC0415  # an optional driver
+    except ModuleNotFoundError as error:
+        raise _driver("PostgreSQL", "postgres") from error
+    return postgres_bell(url, local, emit)
+
+
+def _redis_bell(url: str, local: Bell, emit: Emit) -> AbstractAsyncContextManager[Bell]:
+    try:
+        from duly.brokers.redis_bell import redis_bell  # noqa: PLC0415  # an optional driver
+    except ModuleNotFoundError as error:
+        raise _driver("Redis", "redis") from error
+    return redis_bell(url, local, emit)
+
+
+def _rabbitmq(url: str, emit: Emit) -> AbstractAsyncContextManager[Broker]:
+    try:
+        from duly.brokers.rabbitmq.broker import open_rabbitmq_broker  # noqa: PLC0415  # an optional driver
+    except ModuleNotFoundError as error:
+        raise _driver("RabbitMQ", "rabbitmq") from error
+    return open_rabbitmq_broker(url, emit)
+
+
+def _redis(url: str, emit: Emit) -> AbstractAsyncContextManager[Broker]:
+    try:
+        from duly.brokers.redis import open_redis_broker  # noqa: PLC0415  # an optional driver
+    except ModuleNotFoundError as error:
+        raise _driver("Redis", "redis") from error
+    return open_redis_broker(url, emit)
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
+def _driver(name: str, extra: str) -> Misconfigured:
+    return Misconfigured(f"{name} needs its driver: pip install 'duly[{extra}]'.")

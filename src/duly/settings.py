@@ -1,0 +1,292 @@
+"""Every setting of Duly, read once from the environment (``DULY_…``) and from a ``.env`` file in the current folder."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from duly.domain.amounts import duration, rate_of
+from duly.domain.errors import Misconfigured
+
+PREFIX = "DULY_"
+SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
+OTHER_VARIABLES = ("DULY_URL", "DULY_KEY")
+"""Variables of the command line that are no settings of a service."""
+
+SHORTEST_SECRET = 32
+
+_PASSWORD = re.compile(r"://([^:/?#@]*):.*@", re.DOTALL)
+_PASSWORD_FIELD = re.compile(r"([?&](?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
+
+
+def safe_url(url: str) -> str:
+    """The URL as it may be shown: without its password."""
+    return _PASSWORD_FIELD.sub(r"\1***", _PASSWORD.sub(r"://\1:***@", url))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on that host."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names(given: object) -> object:
+    if isinstance(given, str):
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    return given
+
+
+def _rate(text: str) -> str:
+    rate_of(text)
+    return text
+
+
+def _durations_by_name(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    pairs = [pair.partition("=") for pair in given.split(",") if pair.strip()]
+    if not all(name.strip() and sign for name, sign, _ in pairs):
+        raise ValueError("give pairs such as media=1d,mail=90d")
+    return {name.strip(): value for name, _, value in pairs}
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+RatePerTime = Annotated[str, AfterValidator(_rate)]
+DurationsByName = Annotated[Mapping[str, Duration], NoDecode, BeforeValidator(_durations_by_name)]
+
+
+class Settings(BaseSettings):
+    """How this process is set up. Durations are seconds or text such as ``30s``, ``5m``, ``7d``; sizes ``1MiB``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=False,
+    )
+
+    database_url: str = Field(
+        default="sqlite:///duly.db",
+        repr=False,
+        description="Where the tasks live: sqlite:///file.db, postgresql://…, mysql://… or mariadb://….",
+    )
+    database_timeout: Duration = Field(
+        default=timedelta(seconds=10), gt=timedelta(), description="How long one call of the database may take."
+    )
+
+    broker_url: str = Field(
+        default="",
+        repr=False,
+        description="What tells workers of ready tasks: amqp://… (RabbitMQ), redis://…; empty: they look themselves.",
+    )
+    bell_url: str = Field(
+        default="",
+        repr=False,
+        description="What wakes idle processes: redis://…, postgresql://…, none; empty: the database, where it can.",
+    )
+
+    cache_url: str = Field(
+        default="",
+        repr=False,
+        description="What keeps status reads off the database: redis://…, memory:// (this process); empty: nothing.",
+    )
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address that the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port that the API listens on; 0 takes a free one.")
+    allow_anonymous: bool = Field(
+        default=False, description="Serve everybody who can reach the port, even on an address that is not loopback."
+    )
+    max_body: ByteSize = Field(
+        default=ByteSize(1024 * 1024), ge=1024, description="The largest request body that is taken."
+    )
+
+    auth: Literal["auto", "required", "none"] = Field(
+        default="auto",
+        description="Whether clients must say who they are; auto: yes if a JWT setting is given, else no.",
+    )
+    jwt_secret: str = Field(
+        default="", repr=False, description="Shared secret of JWTs signed with HS256, 32 characters or more."
+    )
+    jwt_jwks_url: str = Field(
+        default="", description="Where the public keys of JWTs are (RS256, ES256, EdDSA): an https address."
+    )
+    jwt_issuer: str = Field(default="", description="The `iss` that a JWT must have.")
+    jwt_audience: str = Field(default="", description="The `aud` that a JWT must have.")
+    jwt_leeway: Duration = Field(
+        default=timedelta(seconds=30), description="How far the clocks of a JWT's issuer and ours may be apart."
+    )
+    token_lifetime: Duration = Field(
+        default=timedelta(minutes=15), gt=timedelta(), description="How long a token of `POST /v1/token` is good."
+    )
+    docs: Literal["auto", "public", "admin", "off"] = Field(
+        default="auto",
+        description="Who sees `/docs` and `/openapi.json`; auto: all if nobody is asked or on loopback, else admin.",
+    )
+    limit_submit: RatePerTime = Field(
+        default="", description="Submits of one identity in each API process, as in 600/1m; empty: any number."
+    )
+    limit_read: RatePerTime = Field(default="", description="The same for reads.")
+    limit_control: RatePerTime = Field(default="", description="The same for cancel, retry, delete, pause and resume.")
+
+    max_pending: int = Field(
+        default=0,
+        ge=0,
+        description="So many tasks may be pending in a queue, about, before submits are refused (429); 0: any number.",
+    )
+    max_streams: int = Field(
+        default=5_000, ge=1, description="Event streams that one API process keeps open at the same time."
+    )
+
+    queues: Names = Field(
+        default=("default",),
+        min_length=1,
+        description="Queues that a worker serves, separated by commas; not set: all that the app's handlers name.",
+    )
+    slots: int = Field(default=20, ge=1, le=10_000, description="Tasks that one worker process runs at the same time.")
+    lease: Duration = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(milliseconds=300),
+        description="How long a worker's claim is believed without a sign of life; renewed three times as often.",
+    )
+    grace: Duration = Field(
+        default=timedelta(seconds=30),
+        description="How long running tasks may go on when their worker is stopped; then they are put back.",
+    )
+    poll_interval: Duration = Field(
+        default=timedelta(seconds=1),
+        ge=timedelta(milliseconds=10),
+        description="How often an idle worker looks for tasks when nothing wakes it.",
+    )
+    default_timeout: Duration = Field(
+        default=timedelta(hours=1),
+        gt=timedelta(),
+        description="How long one attempt may take when neither task nor type says otherwise.",
+    )
+    stall_limit: Duration = Field(
+        default=timedelta(minutes=5),
+        gt=timedelta(),
+        description="A worker whose event loop stands still for longer writes its stacks to the log and ends.",
+    )
+    max_result: ByteSize = Field(
+        default=ByteSize(1024 * 1024), ge=1024, description="The largest result that a task may return."
+    )
+    max_tasks_per_process: int = Field(
+        default=0, ge=0, description="Replace a worker process after this many tasks; 0: never."
+    )
+    max_memory_mb: int = Field(
+        default=0, ge=0, description="Replace a worker process that uses more megabytes of memory; 0: never."
+    )
+
+    retention_done: Duration = Field(
+        default=timedelta(days=7), description="How long completed and cancelled tasks are kept."
+    )
+    retention_failed: Duration = Field(default=timedelta(days=30), description="How long failed tasks are kept.")
+    retention_queues: DurationsByName = Field(
+        default_factory=dict[str, timedelta],
+        description="Queues that keep all their final tasks for another time: media=1d,mail=90d.",
+    )
+    purged_kept: Duration = Field(
+        default=timedelta(days=30),
+        description="How long the ids of purged and deleted tasks are remembered (410 instead of 404).",
+    )
+
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="Form of the log; auto: console on a terminal, else json."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important lines that are written."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        scheme, sign, rest = url.partition("://")
+        if scheme not in SCHEMES or not sign or not rest.strip("/"):
+            known = "sqlite:///duly.db, postgresql://user@host/name, mysql://user@host/name"
+            raise ValueError(f"it must look like {known} or mariadb://user@host/name")
+        return url
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, secret: str) -> str:
+        if secret and len(secret) < SHORTEST_SECRET:
+            raise ValueError(f"a secret of {SHORTEST_SECRET} characters or more, from chance: openssl rand -hex 32")
+        return secret
+
+    @field_validator("auth", "docs", "log_format", "log_level", mode="before")
+    @classmethod
+    def _lower_case(cls, word: object) -> object:
+        return word.lower() if isinstance(word, str) else word
+
+    @field_validator("queues")
+    @classmethod
+    def _each_once(cls, queues: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(queues))
+
+
+def load_settings(overrides: Mapping[str, object] = MappingProxyType({})) -> Settings:
+    """Read the environment; ``overrides`` (from the command line) win. Raises Misconfigured, naming each bad variable.
+
+    An override that is None counts as not given.
+    """
+    try:
+        return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise Misconfigured("\n".join(_complaint(flaw["loc"], flaw["msg"]) for flaw in error.errors())) from None
+    except OSError as error:
+        raise Misconfigured(f".env: it cannot be read: {error}") from None
+
+
+def auth_required(settings: Settings) -> bool:
+    """Whether whoever asks must say who they are."""
+    return settings.auth == "required" or (
+        settings.auth == "auto" and bool(settings.jwt_secret or settings.jwt_jwks_url)
+    )
+
+
+def check_bind(settings: Settings) -> None:
+    """Raises Misconfigured where Duly would serve more than this machine without anybody having said so."""
+    if auth_required(settings) or settings.allow_anonymous or is_loopback(settings.host):
+        return
+    raise Misconfigured(
+        f"{PREFIX}HOST: nobody is asked who they are, so Duly listens on loopback only, not on {settings.host}. "
+        f"Make keys (`duly keys create`) and set {PREFIX}AUTH=required. Where everybody who reaches the port may do "
+        f"everything (a container behind a port published on 127.0.0.1), set {PREFIX}ALLOW_ANONYMOUS=true."
+    )
+
+
+def public_docs(settings: Settings) -> Literal["public", "admin", "off"]:
+    """Who sees the pages that describe the service."""
+    if settings.docs != "auto":
+        return settings.docs
+    return "admin" if auth_required(settings) and not is_loopback(settings.host) else "public"
+
+
+def misspelt(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables that start with ``DULY_`` and are no setting, each with the setting that was probably meant."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    strange = sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and not name.startswith("DULY_TEST_") and name not in (*known, *OTHER_VARIABLES)
+    )
+    return {name: next(iter(get_close_matches(name, known, 1)), None) for name in strange}
+
+
+def _complaint(place: tuple[int | str, ...], message: str) -> str:
+    name = PREFIX + str(place[0]).upper() if place else ".env"
+    plain = message.removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name}: {plain}."

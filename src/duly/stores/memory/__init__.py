@@ -1,0 +1,1 @@
+"""A store that lives in the memory of one process: for tests, and what the other stores are compared with."""

@@ -1,0 +1,74 @@
+"""Tasks as a driver takes and gives them, without SQLAlchemy's processing of each value, for the hot statements."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from duly.domain.task import Task
+from duly.stores.sql.rows import TASK_COLUMNS, task_of, values_columns, values_of
+from duly.stores.sql.schema import tasks
+from duly.stores.sql.types import EPOCH, ID, MICROSECOND, MOMENT
+
+_INSERTED = values_columns()
+_IDS_IN = [position for position, name in enumerate(_INSERTED) if tasks.c[name].type is ID]
+_MOMENTS_IN = [position for position, name in enumerate(_INSERTED) if tasks.c[name].type is MOMENT]
+_IDS_OUT = [position for position, column in enumerate(TASK_COLUMNS) if column.type is ID]
+_MOMENTS_OUT = [position for position, column in enumerate(TASK_COLUMNS) if column.type is MOMENT]
+_CANCELLING = [column.name for column in TASK_COLUMNS].index("cancelling")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a database keeps times; ids are sixteen bytes in both databases that this serves."""
+
+    moment_in: Callable[[datetime], Any]
+    moment_out: Callable[[Any], datetime]
+
+    def row(self, task: Task) -> list[Any]:
+        """The values of an insert, in the order of ``values_columns``."""
+        row = list(values_of(task).values())
+        for position in _IDS_IN:
+            if row[position] is not None:
+                row[position] = row[position].bytes
+        for position in _MOMENTS_IN:
+            if row[position] is not None:
+                row[position] = self.moment_in(row[position])
+        return row
+
+    def task(self, row: Sequence[Any]) -> Task:
+        """The task of a row of TASK_COLUMNS."""
+        return task_of(self.values(row))
+
+    def values(self, row: Sequence[Any]) -> list[Any]:
+        """The values of such a row, as ``task_of`` wants them."""
+        values = list(row)
+        for position in _IDS_OUT:
+            if values[position] is not None:
+                values[position] = UUID(bytes=values[position])
+        for position in _MOMENTS_OUT:
+            if values[position] is not None:
+                values[position] = self.moment_out(values[position])
+        values[_CANCELLING] = bool(values[_CANCELLING])
+        return values
+
+
+def _to_epoch(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+def _from_epoch(count: int) -> datetime:
+    return EPOCH + timedelta(microseconds=count)
+
+
+def _to_naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _from_naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
+
+
+SQLITE_CODEC = Codec(_to_epoch, _from_epoch)
+MYSQL_CODEC = Codec(_to_naive, _from_naive)

@@ -1,0 +1,146 @@
+"""The hot operations of SQLite and MySQL: text and tuples, as their drivers take them.
+
+SQLAlchemy takes longer to process the thirty values of a row than SQLite to store them.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from duly.domain.state import State
+from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
+from duly.domain.transition import Change
+from duly.ports.clock import Clock
+from duly.stores.sql.codec import Codec
+from duly.stores.sql.rows import TASK_COLUMNS, task_of, values_columns
+
+_AT = {column.name: position for position, column in enumerate(TASK_COLUMNS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker wants: up to ``limit`` tasks of one queue, under one new token."""
+
+    queue: str
+    limit: int
+    worker: WorkerId
+    lease: timedelta
+    token: ClaimToken
+    among: Collection[TaskId] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """How statements are spelt for one driver."""
+
+    codec: Codec
+    mark: str
+    """What stands for a value."""
+    now: str
+    """The server's time; not used where a clock counts."""
+    by_order: str
+    by_key: str
+    """The hints that hold a claim to its index, and one among hinted tasks to the primary key."""
+    lock: str
+    """What locks the rows of a claim, and skips those that are locked."""
+    complete: Callable[[Connection, Sequence[Change]], int]
+    """See Hot.complete."""
+
+
+class Hot:
+    """Inserts, claims and reads, in the words of one driver."""
+
+    def __init__(self, speech: Speech, clock: Clock | None) -> None:
+        self._speech = speech
+        self._clock = clock
+        self._row = ", ".join(f"`{column.name}`" for column in TASK_COLUMNS)
+
+    def insert(self, connection: Connection, new: Sequence[Task]) -> None:
+        """Insert all, or raise what the driver raises when one of the ids or keys is already there."""
+        names = ", ".join(f"`{name}`" for name in values_columns())
+        marks = ", ".join([self._speech.mark] * len(values_columns()))
+        rows = [tuple(self._speech.codec.row(task)) for task in new]
+        connection.exec_driver_sql(f"INSERT INTO duly_tasks ({names}) VALUES ({marks})", rows)  # noqa: S608
+
+    def complete(self, connection: Connection, changes: Sequence[Change]) -> int:
+        """Write plain completions, each if its version and token still hold; returns how many were written."""
+        return self._speech.complete(connection, changes)
+
+    def get(self, connection: Connection, ids: Collection[TaskId]) -> dict[TaskId, Task]:
+        """Those that exist (by the primary key)."""
+        rows = connection.exec_driver_sql(
+            f"SELECT {self._row} FROM duly_tasks WHERE id IN ({self._marks(ids)})",  # noqa: S608
+            tuple(id_.bytes for id_ in ids),
+        )
+        return {task.id: task for task in map(self._speech.codec.task, rows)}
+
+    def claim(self, connection: Connection, wanted: Claim) -> list[Task]:
+        """Take pending tasks in the order of the index duly_tasks_ready, which serves filter and order alike.
+
+        Hinted ones are found by the primary key. Rows are locked in that order; locked ones are skipped, so that no
+        claim waits for another.
+        """
+        asked = None if self._clock is None else self._clock.now()
+        rows = self._ready(connection, wanted, asked)
+        if not rows:
+            return []
+        codec = self._speech.codec
+        now = asked or codec.moment_out(rows[0][-1])
+        claimed = {
+            "token": wanted.token,
+            "worker": wanted.worker,
+            "lease_until": now + wanted.lease,
+            "started_at": now,
+        }
+        self._take(connection, [row[0] for row in rows], claimed)
+        return [task_of(_as_claimed(codec.values(row), claimed)) for row in rows]
+
+    def _ready(self, connection: Connection, wanted: Claim, now: datetime | None) -> Sequence[Sequence[Any]]:
+        """The rows to take, locked; the server's time comes with them."""
+        speech = self._speech
+        at, bound = (speech.now, ()) if now is None else (speech.mark, (speech.codec.moment_in(now),))
+        hint, among, ids = self._hinted(wanted.among)
+        return connection.exec_driver_sql(
+            f"SELECT {self._row}, {speech.now} FROM duly_tasks {hint} "  # noqa: S608
+            f"WHERE state = 'pending' AND queue = {speech.mark} {among} "
+            f"AND (expires_at IS NULL OR expires_at > {at}) "
+            f"AND NOT EXISTS (SELECT 1 FROM duly_queues WHERE name = {speech.mark} AND paused) "
+            f"ORDER BY precedence, run_at, id LIMIT {speech.mark} {speech.lock}",
+            (wanted.queue, *ids, *bound, wanted.queue, wanted.limit),
+        ).all()
+
+    def _hinted(self, among: Collection[TaskId] | None) -> tuple[str, str, tuple[bytes, ...]]:
+        if among is None:
+            return self._speech.by_order, "", ()
+        return self._speech.by_key, f"AND id IN ({self._marks(among)})", tuple(id_.bytes for id_ in among)
+
+    def _take(self, connection: Connection, ids: Sequence[bytes], claimed: Mapping[str, Any]) -> None:
+        """What ``transition.claimed`` says. MySQL assigns from left to right: progress is counted, then cleared."""
+        mark, moment_in = self._speech.mark, self._speech.codec.moment_in
+        until = moment_in(claimed["lease_until"])
+        connection.exec_driver_sql(
+            "UPDATE duly_tasks SET state = 'running', reason = NULL, attempt = attempt + 1, version = version + 1, "  # noqa: S608
+            f"token = {mark}, worker = {mark}, lease_until = {mark}, wake_at = {mark}, started_at = {mark}, "
+            "progress_seq = progress_seq + (progress IS NOT NULL), progress = NULL "
+            f"WHERE id IN ({self._marks(ids)})",
+            (claimed["token"].bytes, claimed["worker"], until, until, moment_in(claimed["started_at"]), *ids),
+        )
+
+    def _marks(self, values: Collection[object]) -> str:
+        return ", ".join([self._speech.mark] * len(values))
+
+
+def _as_claimed(values: list[Any], claimed: Mapping[str, Any]) -> list[Any]:
+    """The values of a row as ``_take`` leaves it."""
+    values[_AT["state"]] = State.RUNNING.value
+    values[_AT["reason"]] = None
+    values[_AT["attempt"]] += 1
+    values[_AT["version"]] += 1
+    values[_AT["progress_seq"]] += values[_AT["progress"]] is not None
+    values[_AT["progress"]] = None
+    for name, value in claimed.items():
+        values[_AT[name]] = value
+    return values

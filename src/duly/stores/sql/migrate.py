@@ -1,0 +1,26 @@
+"""Brings a database's schema up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+from duly.stores.sql.database import database_at
+
+
+async def migrate(url: str) -> None:
+    """Make Duly's tables, or bring them up to date; nothing else in the database is touched.
+
+    Safe to run twice and by several processes at once: one works, the others wait and find it done. Raises
+    StoreUnavailable, Misconfigured.
+    """
+    await database_at(url).migrate(upgrade)
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations on a connection that holds the migration lock."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,105 @@
+"""A PostgreSQL database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, Connection, NullPool, func, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from duly.ports.clock import Clock
+from duly.stores.sql.dialect import Sql
+from duly.stores.sql.errors import OUTSIDE, translated
+from duly.stores.sql.lane import Lane
+from duly.stores.sql.postgres import PostgresDialect
+from duly.stores.sql.postgres_lane import PLANNER, ROW_WAIT_MS, PostgresLane
+from duly.stores.sql.runner import Runner
+from duly.stores.sql.server_runner import ServerRunner
+
+MIGRATION_LOCK = 0x64756C79
+"""The key of the advisory lock that whoever migrates holds: "duly"."""
+
+USUAL_PLANNER = {
+    # A plan made once, when the tables were empty, would be kept when they are full.
+    "plan_cache_mode": "force_custom_plan",
+    # Every statement here has its index; without statistics the planner may not see that.
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+CONNECTIONS = 5
+HOT_CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """A Database."""
+
+    address: URL
+    longest: timedelta
+    dialect: PostgresDialect = field(default_factory=PostgresDialect)
+    clock: None = None
+
+    async def open(self, sql: Sql, clock: Clock | None) -> tuple[Runner, Lane]:
+        """See Database."""
+        del sql
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=CONNECTIONS,
+            max_overflow=CONNECTIONS,
+            pool_timeout=self.longest.total_seconds(),
+            pool_pre_ping=True,
+        )
+        reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        pool = asyncpg.create_pool(
+            self._dsn,
+            min_size=0,
+            max_size=HOT_CONNECTIONS,
+            reset=_leave_as_it_is,
+            timeout=self.longest.total_seconds(),
+            server_settings=self._settings() | PLANNER | {"lock_timeout": str(ROW_WAIT_MS)},
+        )
+        await pool
+        return ServerRunner(engine, reading, self.dialect, self.longest), PostgresLane(
+            pool, self.dialect, clock, self.longest
+        )
+
+    async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
+        """See Database. Several who migrate at once wait for each other; nobody waits long for the tables' users."""
+        engine = create_async_engine("postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool)
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(text("SET LOCAL statement_timeout = 0"))
+                await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+                await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+                await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+                await connection.run_sync(upgrade)
+        except OUTSIDE as error:
+            raise translated(error, self.dialect.diagnose(error)) from error
+        finally:
+            await engine.dispose()
+
+    async def _connect(self) -> Any:
+        return await asyncpg.connect(
+            self._dsn, timeout=self.longest.total_seconds(), server_settings=self._settings() | USUAL_PLANNER
+        )
+
+    @property
+    def _dsn(self) -> str:
+        return self.address.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "application_name": "duly",
+            "default_transaction_isolation": "read committed",
+            # A little less than we wait ourselves, so that the server ends it and the connection stays good.
+            "statement_timeout": str(self.longest * 0.9 // timedelta(milliseconds=1)),
+            "idle_in_transaction_session_timeout": "60s",
+        }
+
+
+async def _leave_as_it_is(_connection: object) -> None:
+    """Connections of the hot lane never change their settings: nothing to reset, and no round trip for it."""

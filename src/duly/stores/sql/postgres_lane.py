@@ -1,0 +1,126 @@
+"""The hot statements on PostgreSQL, by asyncpg itself: a batch travels as arrays, one a column, in one statement.
+
+Plans are made once for each connection, perhaps on an empty table, and kept. The connections of this lane therefore
+forbid what such a plan would use and what is slow on a full one (``PLANNER``).
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import asyncpg  # type: ignore[import-untyped]
+
+from duly.domain.task import Task, TaskId, WorkerId
+from duly.domain.transition import Change
+from duly.ports.clock import Clock
+from duly.ports.store import Renewal
+from duly.stores.sql import postgres_statements as statements
+from duly.stores.sql.dialect import Dialect
+from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
+from duly.stores.sql.repeat import repeated
+from duly.stores.sql.rows import task_of, values_of
+
+ROW_WAIT_MS = 1_000
+"""A row that somebody keeps locked for longer is left to the general way."""
+
+PLANNER = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
+"""Whatever raised one of these, its connection is not used again."""
+
+ERRORS = (*OUTSIDE, asyncpg.PostgresError, *LOST)
+
+
+class PostgresLane:
+    """A Lane."""
+
+    def __init__(self, pool: Any, dialect: Dialect, clock: Clock | None, longest: timedelta) -> None:
+        self._pool = pool
+        self._dialect = dialect
+        self._clock = clock
+        self._longest = longest
+
+    async def insert(self, new: Sequence[Task]) -> None:
+        """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
+        rows = [tuple(values_of(task).values()) for task in new]
+        inserted = await self._fetch(statements.INSERT, *zip(*rows, strict=True))
+        if len(inserted) < len(new):
+            raise RowExists
+
+    async def claim(
+        self,
+        queue: str,
+        limit: int,
+        worker: WorkerId,
+        lease: timedelta,
+        *,
+        among: Collection[TaskId] | None = None,
+    ) -> list[Task]:
+        """See TaskStore."""
+        wanted = (queue, limit, uuid4(), worker, lease, self._now())
+        if among is None:
+            rows = await self._fetch(statements.CLAIM, *wanted)
+        else:
+            rows = await self._fetch(statements.CLAIM_AMONG, *wanted, list(among))
+        taken = [task_of(row) for row in rows]
+        return sorted(taken, key=lambda task: (-task.priority, task.run_at, task.id))
+
+    async def renew(self, renewals: Sequence[Renewal], lease: timedelta) -> dict[TaskId, bool]:
+        """See TaskStore. A row that somebody else has locked is being settled; it is told as it was before."""
+        ordered = sorted(renewals, key=lambda renewal: renewal.id)
+        ids, tokens, progress = ([getattr(r, name) for r in ordered] for name in ("id", "token", "progress"))
+        rows = await self._fetch(statements.RENEW, ids, tokens, progress, lease, self._now())
+        held = {TaskId(id_): cancelling for id_, cancelling in rows}
+        if len(held) < len(ids):
+            held = dict(await self._fetch(statements.HOLDING, ids, tokens)) | held
+        return held
+
+    async def complete(self, changes: Sequence[Change]) -> list[Change]:
+        """See Lane. Rows are locked in the order of their ids."""
+        ordered = sorted(changes, key=lambda change: change.before.id)
+        columns = (
+            [change.before.id for change in ordered],
+            [change.before.version for change in ordered],
+            [change.before.token for change in ordered],
+            [change.after.result for change in ordered],
+            [change.after.finished_at for change in ordered],
+        )
+        try:
+            written = {id_ for (id_,) in await self._fetch(statements.COMPLETE, *columns)}
+        except RowLocked:
+            return list(changes)
+        return [change for change in changes if change.before.id not in written]
+
+    async def get(self, ids: Collection[TaskId]) -> dict[TaskId, Task]:
+        """See TaskStore."""
+        rows = await self._fetch(statements.GET, list(ids))
+        return {task.id: task for task in map(task_of, rows)}
+
+    async def close(self) -> None:
+        """See Lane."""
+        await self._pool.close()
+
+    def _now(self) -> datetime | None:
+        """None: the server's own time."""
+        return None if self._clock is None else self._clock.now()
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
+        return await repeated(partial(self._fetch_once, statement, arguments), ERRORS, self._dialect, self._longest)
+
+    async def _fetch_once(self, statement: str, arguments: Sequence[object]) -> list[Any]:
+        async with self._pool.acquire() as connection:
+            try:
+                rows: list[Any] = await connection.fetch(statement, *arguments)
+            except LOST:
+                connection.terminate()
+                raise
+            return rows

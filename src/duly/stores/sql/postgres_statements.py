@@ -1,0 +1,106 @@
+"""The text of the hot statements on PostgreSQL."""
+
+from sqlalchemy.dialects import postgresql
+
+from duly.stores.sql.rows import TASK_COLUMNS, values_columns
+from duly.stores.sql.schema import tasks
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+_INSERTED = ", ".join(f'"{name}"' for name in values_columns())
+_ARRAYS = ", ".join(
+    f"${position}::{tasks.c[name].type.compile(_DIALECT).split('(')[0]}[]"
+    for position, name in enumerate(values_columns(), start=1)
+)
+_ROW = ", ".join(f't."{column.name}"' for column in TASK_COLUMNS)
+
+INSERT = f"""
+INSERT INTO duly_tasks ({_INSERTED})
+SELECT * FROM unnest({_ARRAYS})
+ON CONFLICT DO NOTHING
+RETURNING 1
+"""  # noqa: S608  # names of columns, not values
+
+
+def _claim(among: str = "", order: str = "") -> str:
+    return f"""
+WITH taken AS MATERIALIZED (
+    SELECT t.id
+    FROM duly_tasks t
+    WHERE t.state = 'pending'
+      AND t.queue = $1{among}
+      AND (t.expires_at IS NULL OR t.expires_at > coalesce($6::timestamptz, statement_timestamp()))
+      AND NOT EXISTS (SELECT FROM duly_queues q WHERE q.name = $1 AND q.paused)
+{order}
+    LIMIT $2
+    FOR UPDATE OF t SKIP LOCKED
+)
+UPDATE duly_tasks t
+SET state = 'running',
+    reason = NULL,
+    attempt = t.attempt + 1,
+    version = t.version + 1,
+    token = $3,
+    worker = $4,
+    lease_until = coalesce($6::timestamptz, statement_timestamp()) + $5::interval,
+    wake_at = coalesce($6::timestamptz, statement_timestamp()) + $5::interval,
+    started_at = coalesce($6::timestamptz, statement_timestamp()),
+    progress = NULL,
+    progress_seq = t.progress_seq + (t.progress IS NOT NULL)::int
+FROM taken
+WHERE t.id = taken.id
+RETURNING {_ROW}
+"""  # noqa: S608
+
+
+CLAIM = _claim(order="    ORDER BY t.precedence, t.run_at, t.id")
+"""In the order of the index duly_tasks_ready, which serves filter and order; rows are then found by the primary key."""
+
+CLAIM_AMONG = _claim(among=" AND t.id = ANY ($7::uuid[])")
+"""The same among hinted tasks, found by the primary key; an order would lead the planner through all that waits."""
+
+RENEW = """
+WITH free AS MATERIALIZED (
+    SELECT t.id, x.progress
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS x (id, token, progress)
+    JOIN duly_tasks t ON t.id = x.id
+    WHERE t.state = 'running' AND t.token = x.token
+    FOR UPDATE OF t SKIP LOCKED
+)
+UPDATE duly_tasks t
+SET lease_until = coalesce($5::timestamptz, statement_timestamp()) + $4::interval,
+    wake_at = coalesce($5::timestamptz, statement_timestamp()) + $4::interval,
+    progress = coalesce(free.progress, t.progress),
+    progress_seq = t.progress_seq + (free.progress IS NOT NULL)::int
+FROM free
+WHERE t.id = free.id
+RETURNING t.id, t.cancelling
+"""
+
+HOLDING = """
+SELECT t.id, t.cancelling
+FROM unnest($1::uuid[], $2::uuid[]) AS x (id, token)
+JOIN duly_tasks t ON t.id = x.id
+WHERE t.state = 'running' AND t.token = x.token
+"""
+
+COMPLETE = """
+UPDATE duly_tasks t
+SET state = 'completed',
+    reason = NULL,
+    version = t.version + 1,
+    result = x.result,
+    finished_at = x.finished_at,
+    lease_until = NULL,
+    wake_at = NULL
+FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::timestamptz[])
+    AS x (id, version, token, result, finished_at)
+WHERE t.id = x.id AND t.version = x.version AND t.token = x.token
+RETURNING t.id
+"""
+
+GET = f"""
+SELECT {_ROW}
+FROM duly_tasks t
+WHERE t.id = ANY($1::uuid[])
+"""  # noqa: S608

@@ -1,0 +1,152 @@
+"""Rows to tasks and back."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from duly.domain.event import Kind, TaskEvent
+from duly.domain.failure import printable
+from duly.domain.state import Reason, State
+from duly.domain.task import HIGHEST_PRIORITY, Task, TaskId, WorkerId
+from duly.stores.sql.schema import events, tasks
+from duly.stores.sql.types import MICROSECOND
+
+TASK_COLUMNS = tuple(column for column in tasks.columns if column.name not in {"live_key", "wake_at"})
+"""What ``task_of`` needs, in the order in which it needs it."""
+
+_STATES = {state.value: state for state in State}
+_REASONS: dict[str | None, Reason | None] = {None: None} | {reason.value: reason for reason in Reason}
+
+
+def values_of(task: Task) -> dict[str, Any]:
+    """All columns of the task's row."""
+    return {
+        "id": task.id,
+        "type": task.type,
+        "queue": task.queue,
+        "precedence": HIGHEST_PRIORITY - task.priority,
+        "payload": task.payload,
+        "max_attempts": task.max_attempts,
+        "timeout_us": task.timeout // MICROSECOND,
+        "run_at": task.run_at,
+        "created_at": task.created_at,
+        "state": task.state.value,
+        "reason": None if task.reason is None else task.reason.value,
+        "attempt": task.attempt,
+        "failures": task.failures,
+        "crashes": task.crashes,
+        "version": task.version,
+        "progress_seq": task.progress_seq,
+        "progress": task.progress,
+        "result": task.result,
+        "error": task.error,
+        "cancelling": task.cancelling,
+        "token": task.token,
+        "worker": task.worker,
+        "lease_until": task.lease_until,
+        "started_at": task.started_at,
+        "finished_at": task.finished_at,
+        "expires_at": task.expires_at,
+        "key": task.key,
+        "tags": tags_text(task.tags),
+        "request_id": task.request_id,
+        "traceparent": task.traceparent,
+        "wake_at": task.wake_at,
+    }
+
+
+def values_columns() -> tuple[str, ...]:
+    """The names of the columns that ``values_of`` gives, in its order."""
+    return tuple(column.name for column in tasks.columns if column.name != "live_key")
+
+
+def changed_values(before: Task, after: Task) -> dict[str, Any]:
+    """The columns that the change changes: what it leaves alone (a lease, progress) may have been renewed since."""
+    old, new = values_of(before), values_of(after)
+    return {name: value for name, value in new.items() if value != old[name]}
+
+
+def task_of(row: Sequence[Any]) -> Task:
+    """The task of a row of TASK_COLUMNS; what follows them is not looked at."""
+    return Task(
+        id=row[0],
+        type=row[1],
+        queue=row[2],
+        priority=HIGHEST_PRIORITY - row[3],
+        payload=row[4],
+        max_attempts=row[5],
+        timeout=timedelta(microseconds=row[6]),
+        run_at=row[7],
+        created_at=row[8],
+        state=_STATES[row[9]],
+        reason=_REASONS[row[10]],
+        attempt=row[11],
+        failures=row[12],
+        crashes=row[13],
+        version=row[14],
+        progress_seq=row[15],
+        progress=row[16],
+        result=row[17],
+        error=row[18],
+        cancelling=row[19],
+        token=row[20],
+        worker=row[21],
+        lease_until=row[22],
+        started_at=row[23],
+        finished_at=row[24],
+        expires_at=row[25],
+        key=row[26],
+        tags=_tags_of(row[27]),
+        request_id=row[28],
+        traceparent=row[29],
+    )
+
+
+def tags_text(tags: Sequence[str]) -> str:
+    """The tags as JSON text, one a line: no tag holds a raw newline, so ``tag_text`` finds whole tags only."""
+    return "[\n" + ",\n".join(map(json.dumps, tags)) + "]" if tags else "[]"
+
+
+def tag_text(tag: str) -> str:
+    """What ``tags_text`` of tags that hold this one contains, and of others does not."""
+    return "\n" + json.dumps(tag)
+
+
+def error_start(error_type: str) -> str:
+    """What the stored error of this type starts with (``Failure.as_json``)."""
+    return json.dumps({"type": printable(error_type, 256)})[:-1] + ","
+
+
+def _tags_of(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(json.loads(text))
+
+
+EVENT_COLUMNS = tuple(column for column in events.columns if column is not events.c.id)
+
+
+def event_values(event: TaskEvent) -> dict[str, Any]:
+    """The columns of the event's row."""
+    return {
+        "task_id": event.task_id,
+        "version": event.version,
+        "at": event.at,
+        "kind": event.kind.value,
+        "attempt": event.attempt,
+        "worker": event.worker,
+        "detail": json.dumps(event.detail),
+    }
+
+
+def event_of(row: Sequence[Any]) -> TaskEvent:
+    """The event of a row of EVENT_COLUMNS."""
+    task_id, version, at, kind, attempt, worker, detail = row
+    return TaskEvent(
+        task_id=TaskId(task_id),
+        version=version,
+        at=at,
+        kind=Kind(kind),
+        attempt=attempt,
+        worker=None if worker is None else WorkerId(worker),
+        detail=json.loads(detail),
+    )

@@ -1,0 +1,54 @@
+"""Runs operations on a database server, over SQLAlchemy's asynchronous engine."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from duly.domain.errors import StoreUnavailable
+from duly.stores.sql.dialect import Dialect
+from duly.stores.sql.errors import OUTSIDE
+from duly.stores.sql.repeat import repeated
+from duly.stores.sql.runner import R
+
+
+class ServerRunner:
+    """A Runner. The driver waits in the event loop; the operation itself runs as a greenlet of the same thread."""
+
+    def __init__(self, engine: AsyncEngine, reading: AsyncEngine, dialect: Dialect, longest: timedelta) -> None:
+        self._engine = engine
+        self._reading = reading
+        self._dialect = dialect
+        self._longest = longest
+        self._closed = False
+
+    async def read(self, operation: Callable[[Connection], R]) -> R:
+        """See Runner."""
+        return await self._run(self._reading, operation)
+
+    async def write(self, operation: Callable[[Connection], R], *, urgent: bool = False) -> R:
+        """See Runner. Nothing queues here, so everything is urgent."""
+        del urgent
+        return await self._run(self._engine, partial(_in_transaction, operation=operation))
+
+    async def close(self) -> None:
+        """See Runner."""
+        self._closed = True
+        await self._engine.dispose()
+
+    async def _run(self, engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
+        if self._closed:
+            raise StoreUnavailable("The store is closed.")
+        return await repeated(partial(_once, engine, operation), OUTSIDE, self._dialect, self._longest)
+
+
+async def _once(engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
+    async with engine.connect() as connection:
+        return await connection.run_sync(operation)
+
+
+def _in_transaction(connection: Connection, operation: Callable[[Connection], R]) -> R:
+    with connection.begin():
+        return operation(connection)

@@ -1,0 +1,69 @@
+"""A SQLite file."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import URL, Connection
+
+from duly.domain.errors import Misconfigured
+from duly.ports.clock import Clock
+from duly.stores.sql.dialect import Sql
+from duly.stores.sql.errors import OUTSIDE, translated
+from duly.stores.sql.fairlock import FairLock
+from duly.stores.sql.hot import Hot
+from duly.stores.sql.lane import CoreLane, Lane
+from duly.stores.sql.runner import Runner
+from duly.stores.sql.sqlite import SPEECH, SqliteDialect, WallClock
+from duly.stores.sql.sqlite_runner import SqliteRunner, sqlite_engine
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDatabase:
+    """A Database."""
+
+    path: Path
+    longest: timedelta
+    dialect: SqliteDialect
+    clock: Clock
+
+    @classmethod
+    def at(cls, address: URL, longest: timedelta) -> Self:
+        """The file that the address names. Raises Misconfigured."""
+        if not address.database or address.database == ":memory:":
+            raise Misconfigured("Duly needs a SQLite file (sqlite:///duly.db): several connections share it.")
+        path = Path(address.database)
+        if not path.parent.is_dir():
+            raise Misconfigured(f"There is no folder {path.parent} for the SQLite file {path.name}.")
+        return cls(path, longest, SqliteDialect(), WallClock())
+
+    async def open(self, sql: Sql, clock: Clock | None) -> tuple[Runner, Lane]:
+        """See Database."""
+        runner = SqliteRunner(sqlite_engine(self.path, self.longest), self._lock(), self.dialect, self.longest)
+        runner.start()
+        return runner, CoreLane(runner, sql, Hot(SPEECH, clock or self.clock))
+
+    async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
+        """See Database."""
+        await asyncio.to_thread(self._migrate, upgrade)
+
+    def _migrate(self, upgrade: Callable[[Connection], None]) -> None:
+        lock = self._lock()
+        engine = sqlite_engine(self.path, self.longest)
+        try:
+            with lock, engine.connect() as connection, connection.begin():
+                upgrade(connection)
+        except OUTSIDE as error:
+            raise translated(error, self.dialect.diagnose(error)) from error
+        finally:
+            engine.dispose()
+            lock.close()
+
+    def _lock(self) -> FairLock:
+        try:
+            return FairLock(str(self.path))
+        except OSError as error:
+            raise translated(error, self.dialect.diagnose(error)) from error

@@ -1,0 +1,110 @@
+"""Runs operations on a SQLite file: writes on one thread, reads on another."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from duly.domain.errors import StoreUnavailable
+from duly.stores.sql.dialect import Dialect
+from duly.stores.sql.errors import OUTSIDE, translated
+from duly.stores.sql.fairlock import FairLock
+from duly.stores.sql.runner import R
+from duly.stores.sql.writer import Writer
+
+
+def sqlite_engine(path: Path, longest: timedelta) -> Engine:
+    """An engine whose transactions begin as the connection's ``duly_begin`` option says (BEGIN IMMEDIATE by default).
+
+    A transaction that reads first and writes later fails at once when another one wrote in between, whatever the busy
+    timeout: so each write transaction takes the write lock as it begins.
+    """
+    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(path, longest), poolclass=NullPool)
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("duly_begin", "BEGIN IMMEDIATE"))
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _connect(path: Path, longest: timedelta) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=longest.total_seconds(), isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    # NORMAL would lose the last commits with the power.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -16000")
+    return connection
+
+
+class SqliteRunner:
+    """A Runner. Several may be open on one file, in one process or many: their writers queue at a fair lock."""
+
+    def __init__(self, engine: Engine, lock: FairLock, dialect: Dialect, longest: timedelta) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._longest = longest
+        self._writer = Writer(engine, lock)
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duly-sqlite-reader")
+        self._reading: Connection | None = None
+        self._closed = False
+
+    def start(self) -> None:
+        """Start the writer's thread."""
+        self._writer.start()
+
+    async def read(self, operation: Callable[[Connection], R]) -> R:
+        """See Runner."""
+        if self._closed:
+            raise StoreUnavailable("The store is closed.")
+        return await self._outcome(self._reader.submit(self._read, operation))
+
+    async def write(self, operation: Callable[[Connection], R], *, urgent: bool = False) -> R:
+        """See Runner."""
+        return await self._outcome(self._writer.submit(operation, urgent=urgent))
+
+    async def close(self) -> None:
+        """See Runner."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(partial(self._writer.close, self._longest.total_seconds()))
+        await asyncio.to_thread(self._close_reader)
+        self._engine.dispose()
+
+    def _close_reader(self) -> None:
+        self._reader.submit(self._forget_reading)
+        self._reader.shutdown()
+
+    async def _outcome(self, future: "Future[R]") -> R:
+        try:
+            async with asyncio.timeout(self._longest.total_seconds()):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"The SQLite file was busy for {self._longest}.") from error
+        except OUTSIDE as error:
+            raise translated(error, self._dialect.diagnose(error)) from error
+
+    def _read(self, operation: Callable[[Connection], R]) -> R:
+        if self._reading is None:
+            self._reading = self._engine.connect().execution_options(duly_begin="BEGIN")
+        try:
+            with self._reading.begin():
+                return operation(self._reading)
+        except OUTSIDE:
+            self._forget_reading()
+            raise
+
+    def _forget_reading(self) -> None:
+        connection, self._reading = self._reading, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()

@@ -1,0 +1,1 @@
+"""Subscribers to domain events: logs."""

@@ -1,0 +1,1 @@
+"""Every HTTP body, once, for the server and the client."""

@@ -1,0 +1,50 @@
+"""An Idempotency-Key holds between the API's processes."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.processes import eventually
+from tests.support.service import a_place, answers, free_port
+
+HELLO = {"type": "text.reverse", "payload": {"text": "hello"}}
+KEY = {"idempotency-key": '"order-1"'}
+
+
+async def _post(url: str) -> httpx.Response:
+    """On a connection of its own, so that every process gets some."""
+    async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+        return await client.post("/v1/tasks", json=HELLO, headers=KEY)
+
+
+async def _posts(url: str, count: int) -> list[httpx.Response]:
+    async with asyncio.TaskGroup() as group:
+        posts = [group.create_task(_post(url)) for _ in range(count)]
+    return [post.result() for post in posts]
+
+
+@pytest.mark.system
+@pytest.mark.mistake(3)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
+def test_of_fifty_equal_requests_at_two_processes_one_makes_a_task_also_across_a_restart(
+    tmp_path: Path, new_database, kind
+):
+    with new_database(kind) as database:
+        place = a_place(tmp_path)
+        place.env["DULY_DATABASE_URL"] = database
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        assert place.run("migrate").returncode == 0
+        with place.duly("api", "app:duly", "--port", str(port), "--processes", "2") as running:
+            eventually(lambda: answers(url))
+            first = asyncio.run(_posts(url, 50))
+            running.stop()
+        with place.duly("api", "app:duly", "--port", str(port)):
+            eventually(lambda: answers(url))
+            (after,) = asyncio.run(_posts(url, 1))
+
+    assert sorted(answer.status_code for answer in first) == [200] * 49 + [202]
+    assert len({answer.json()["id"] for answer in [*first, after]}) == 1
+    assert after.status_code == 200

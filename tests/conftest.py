@@ -1,0 +1,10 @@
+"""What every test may use."""
+
+import pytest
+
+pytest_plugins = ["tests.support.databases", "tests.support.service"]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"

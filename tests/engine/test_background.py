@@ -1,0 +1,85 @@
+"""Work that goes on for as long as a context is open."""
+
+import asyncio
+
+import pytest
+
+from duly.engine.background import in_background
+from tests.support.telling import Told
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_it_ends_with_the_context() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await for_ever()
+        finally:
+            ended.set()
+
+    async with in_background(Told(), work()):
+        await asyncio.sleep(0)
+
+    assert ended.is_set()
+
+
+async def test_what_the_body_raises_passes_through_as_it_is() -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with in_background(Told(), for_ever()):
+            raise KeyError("mine")
+
+
+async def test_a_failure_is_told_at_once_and_raised_at_the_end() -> None:
+    told = Told()
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup):
+        async with in_background(told, fail(), for_ever()):
+            await told.until("background.failed")
+
+    assert told.names == ["background.failed"]
+
+
+async def test_a_failure_behind_a_body_that_fails_too_does_not_hide_the_body_s() -> None:
+    told = Told()
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def body() -> None:
+        async with in_background(told, fail()):
+            await told.until("background.failed")
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await body()
+
+
+async def test_a_cancel_of_whoever_closes_it_is_not_swallowed() -> None:
+    closing, release = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await for_ever()
+        finally:
+            closing.set()
+            await release.wait()
+
+    async def body() -> None:
+        async with in_background(Told(), stubborn()):
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(body())
+    await closing.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    release.set()
+    await asyncio.sleep(0.01)
+
+    assert task.cancelled()

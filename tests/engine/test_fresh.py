@@ -1,0 +1,90 @@
+"""A value that is looked up anew once it is too old."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from duly.domain.errors import StoreUnavailable
+from duly.engine.fresh import Fresh
+
+LONG = timedelta(hours=1)
+
+
+class Source:
+    """Counts how often it is looked at; a look ends when the test lets it."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.looking = asyncio.Event()
+        self.go = asyncio.Event()
+        self.away = False
+
+    async def __call__(self) -> int:
+        self.looks += 1
+        look = self.looks
+        self.looking.set()
+        await self.go.wait()
+        if self.away:
+            raise StoreUnavailable("away")
+        return look
+
+
+async def test_many_who_ask_at_once_share_one_look() -> None:
+    source = Source()
+    source.go.set()
+    fresh = Fresh(source, LONG)
+
+    answers = [await asker for asker in [asyncio.ensure_future(fresh.get()) for _ in range(10)]]
+
+    assert answers == [1] * 10
+
+
+async def test_a_value_that_is_too_old_is_looked_up_anew() -> None:
+    source = Source()
+    source.go.set()
+    fresh = Fresh(source, timedelta())
+
+    assert [await fresh.get(), await fresh.get()] == [1, 2]
+
+
+async def test_what_was_being_looked_up_when_it_was_forgotten_is_not_kept() -> None:
+    """A pause that came while somebody looked was answered with the view from before the pause."""
+    source = Source()
+    fresh = Fresh(source, LONG)
+    early = asyncio.ensure_future(fresh.get())
+    await source.looking.wait()
+    fresh.forget()
+    late = asyncio.ensure_future(fresh.get())
+
+    source.go.set()
+
+    assert [await early, await late] == [1, 2]
+
+
+async def test_those_who_waited_for_a_look_that_failed_do_not_each_try_again() -> None:
+    """While the database hung, the last of a hundred readers waited for a hundred time-outs."""
+    source = Source()
+    source.away = True
+    fresh = Fresh(source, LONG)
+    askers = [asyncio.ensure_future(fresh.get()) for _ in range(3)]
+    await source.looking.wait()
+
+    source.go.set()
+    await asyncio.wait(askers)
+
+    assert source.looks == 1
+    assert [type(asker.exception()) for asker in askers] == [StoreUnavailable] * 3
+
+
+async def test_who_asks_after_a_failure_looks_again() -> None:
+    source = Source()
+    source.go.set()
+    source.away = True
+    fresh = Fresh(source, LONG)
+    with pytest.raises(StoreUnavailable):
+        await fresh.get()
+    source.away = False
+    await asyncio.sleep(0.01)
+
+    assert await fresh.get() == 2

@@ -1,0 +1,410 @@
+"""Signs of life: what keeps the leases, and what happens when the event loop stands still."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from duly.domain.state import State
+from duly.domain.task import Task
+from duly.domain.transition import Change
+from duly.engine.cause import Cause
+from duly.engine.context import Context
+from duly.engine.lease import LeaseKeeper
+from duly.engine.limits import Limits
+from duly.engine.nudge import Nudge
+from duly.engine.running import Running
+from duly.engine.stall import EXIT_STALLED, StallWatch
+from duly.ports.store import MAX_BATCH, Store
+from duly.stores.memory.database import MemoryDatabase
+from duly.stores.memory.store import MemoryStore
+from tests.support.builders import WORKER
+from tests.support.moves import now_stored, running
+from tests.support.outage import Gate, Outage
+from tests.support.serving import a_type, handlers_of
+from tests.support.stage import RealClock, a_stage, a_worker, at_work, becomes_true
+from tests.support.telling import Told
+
+LEASE = timedelta(milliseconds=300)
+
+
+async def nothing() -> None:
+    """The handler of the tasks that are held here."""
+
+
+class Keeping:
+    """A keeper and its store, and the attempts that it holds."""
+
+    def __init__(self) -> None:
+        self.store = Outage(MemoryStore(MemoryDatabase(), RealClock()))
+        self.told = Told()
+        self.opened = 0
+        self.refuse_to_open: list[Exception] = []
+        self.keeper = LeaseKeeper(
+            self._open,
+            lease=LEASE,
+            grace=timedelta(seconds=1),
+            stall=StallWatch(warn_after=timedelta(hours=1), end_after=timedelta(hours=2), emit=self.told),
+            emit=self.told,
+        )
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Store]:
+        if self.refuse_to_open:
+            raise self.refuse_to_open.pop(0)
+        self.opened += 1
+        yield self.store
+
+    async def held(self, **given: object) -> Running:
+        task = await running(self.store, **given)
+        return self.hold(task)
+
+    def hold(self, task: Task) -> Running:
+        attempt = Running(
+            task,
+            a_type(task.type, nothing),
+            limits=Limits(),
+            report=lambda _: None,
+            joined=None,
+            now=self.store.clock.now,
+        )
+        self.keeper.hold(attempt, time.monotonic())
+        return attempt
+
+    async def now(self, attempt: Running) -> Task:
+        return await now_stored(self.store, attempt.task)
+
+    async def changed(self, attempt: Running, **given: object) -> None:
+        task = await self.now(attempt)
+        await self.store.tasks.apply([Change(task, replace(task, version=task.version + 1, **given))])
+
+    async def calls(self, name: str, times: int) -> None:
+        """Wait until the method has done its work so many times more."""
+        wanted = self.store.done[name] + times
+        await becomes_true(lambda: self.store.done[name] >= wanted)
+
+
+@pytest.fixture
+async def keeping() -> AsyncIterator[Keeping]:
+    keeping = Keeping()
+    keeping.keeper.start()
+    yield keeping
+    await asyncio.to_thread(keeping.keeper.stop)
+    assert not keeping.keeper._thread.is_alive()
+
+
+async def test_all_leases_are_renewed_in_one_statement(keeping: Keeping) -> None:
+    attempts = [await keeping.held() for _ in range(5)]
+    before = [(await keeping.now(attempt)).lease_until for attempt in attempts]
+
+    await keeping.calls("renew", 2)
+
+    after = [(await keeping.now(attempt)).lease_until for attempt in attempts]
+    assert all(a != b for a, b in zip(after, before, strict=True))
+    assert keeping.store.calls["renew"] <= 3
+
+
+async def test_more_claims_than_a_batch_are_renewed_in_several(keeping: Keeping) -> None:
+    for _ in range(MAX_BATCH + 1):
+        await running(keeping.store)
+    tasks = await keeping.store.roster.claims(WORKER)
+    for task in tasks:
+        keeping.hold(task)
+
+    await keeping.calls("renew", 2)
+
+    assert len(tasks) == MAX_BATCH + 1
+
+
+async def test_what_is_released_is_renewed_no_more(keeping: Keeping) -> None:
+    attempt, other = await keeping.held(), await keeping.held()
+    keeping.keeper.release(attempt)
+    lease = (await keeping.now(attempt)).lease_until
+
+    await keeping.calls("renew", 2)
+
+    assert (await keeping.now(attempt)).lease_until == lease
+    assert other.cause is None
+
+
+async def test_no_lease_is_kept_beyond_the_time_out_and_the_grace(keeping: Keeping) -> None:
+    attempt = await keeping.held(timeout=timedelta(seconds=-0.9))  # as if it had run for so long
+    await keeping.held()
+    await becomes_true(lambda: time.monotonic() > 0)
+    await keeping.calls("renew", 1)
+    await keeping.calls("renew", 1)
+    lease = (await keeping.now(attempt)).lease_until
+    await keeping.calls("renew", 1)
+
+    assert (await keeping.now(attempt)).lease_until == lease
+
+
+async def test_a_lost_claim_is_told_once_and_held_no_longer(keeping: Keeping) -> None:
+    attempt = await keeping.held()
+    await keeping.changed(attempt, token=None)
+
+    await keeping.told.until("lease.lost")
+
+    assert attempt.cause is Cause.LOST
+    await keeping.held()
+    await keeping.calls("renew", 2)
+    assert keeping.told.names == ["lease.lost"]
+
+
+async def test_a_claim_that_is_just_being_settled_is_not_called_lost(keeping: Keeping) -> None:
+    """Between the commit of a settle and its answer a renewal found no claim, and warned of a lost lease."""
+    attempt = await keeping.held()
+    keeping.keeper.settling(attempt)
+    await keeping.changed(attempt, state=State.COMPLETED)
+    await keeping.held()
+
+    await keeping.calls("renew", 2)
+
+    assert keeping.told.names == []
+    assert attempt.cause is None
+
+
+async def test_a_claim_that_was_released_while_it_was_renewed_is_not_called_lost(keeping: Keeping) -> None:
+    gate = Gate()
+    attempt = await keeping.held()
+    await keeping.changed(attempt, state=State.COMPLETED)
+    keeping.store.after["renew"] = gate
+    await gate.reached()
+
+    keeping.keeper.release(attempt)
+    gate.open()
+    await keeping.held()
+    await keeping.calls("renew", 1)
+
+    assert keeping.told.names == []
+
+
+async def test_a_cancel_request_comes_with_the_next_sign_of_life(keeping: Keeping) -> None:
+    attempt = await keeping.held()
+    await keeping.changed(attempt, cancelling=True)
+
+    await becomes_true(lambda: attempt.cause is Cause.CANCEL)
+
+
+async def test_a_keeper_that_is_asked_to_looks_for_cancels_at_once() -> None:
+    keeping = Keeping()
+    keeping.keeper._interval = 3600.0
+    keeping.keeper._tick = 3600.0
+    keeping.keeper.start()
+    attempt, other = await keeping.held(), await keeping.held()
+    keeping.keeper.look_for_cancels()
+    await keeping.calls("cancelling", 1)
+    await keeping.changed(attempt, cancelling=True)
+
+    keeping.keeper.look_for_cancels()
+    await becomes_true(lambda: attempt.cause is Cause.CANCEL)
+    await asyncio.to_thread(keeping.keeper.stop)
+
+    assert other.cause is None
+
+
+async def test_progress_that_is_reported_while_older_one_is_written_is_not_lost(keeping: Keeping) -> None:
+    gate = Gate()
+    attempt = await keeping.held()
+    keeping.keeper.report(attempt, '"first"')
+    keeping.store.after["renew"] = gate
+    await gate.reached()
+
+    keeping.keeper.report(attempt, '"second"')
+    gate.open()
+
+    async with asyncio.timeout(20):
+        while (await keeping.now(attempt)).progress != '"second"':  # noqa: ASYNC110  # nothing rings
+            await asyncio.sleep(0.01)
+
+
+async def test_progress_of_what_is_held_no_longer_is_dropped(keeping: Keeping) -> None:
+    attempt = await keeping.held()
+    keeping.keeper.release(attempt)
+
+    keeping.keeper.report(attempt, '"late"')
+
+    assert keeping.keeper.settling(attempt) is None
+
+
+async def test_an_outage_is_told_and_what_was_to_be_written_is_kept(keeping: Keeping) -> None:
+    attempt = await keeping.held()
+    keeping.store.away = True
+    keeping.keeper.report(attempt, '"kept"')
+    await keeping.told.until("lease.unrenewed", times=2)
+
+    keeping.store.away = False
+
+    async with asyncio.timeout(20):
+        while (await keeping.now(attempt)).progress != '"kept"':  # noqa: ASYNC110  # nothing rings
+            await asyncio.sleep(0.01)
+    assert attempt.cause is None
+
+
+async def test_a_fault_of_its_store_does_not_end_the_keeper(keeping: Keeping) -> None:
+    """It ended its thread: every lease of the process ran out, and nobody was told."""
+    keeping.store.faults["renew"] = [ZeroDivisionError()]
+    attempt = await keeping.held()
+    await keeping.told.until("lease.unrenewed")
+    lease = (await keeping.now(attempt)).lease_until
+
+    await keeping.calls("renew", 3)
+
+    assert (await keeping.now(attempt)).lease_until != lease
+    assert keeping.opened == 2
+
+
+async def test_a_store_that_cannot_be_opened_is_tried_again_and_a_stop_ends_the_trying() -> None:
+    keeping = Keeping()
+    keeping.refuse_to_open = [ZeroDivisionError()] * 1000
+    keeping.keeper.start()
+    await keeping.told.until("lease.unrenewed", times=2)
+
+    began = time.monotonic()
+    await asyncio.to_thread(keeping.keeper.stop)
+
+    assert time.monotonic() - began < 3
+    assert not keeping.keeper._thread.is_alive()
+
+
+async def test_a_nudge_ends_a_wait_and_one_between_two_waits_is_kept() -> None:
+    nudge = Nudge()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    nudge.give()
+    await nudge.wait(20)
+    threading.Timer(0.01, nudge.give).start()
+    await nudge.wait(20)
+    between = loop.time() - began
+    await nudge.wait(0.01)
+
+    assert between < 10
+
+
+@pytest.mark.mistake(16)
+async def test_a_handler_that_blocks_the_event_loop_for_longer_than_a_lease_loses_none() -> None:
+    async def block(ctx: Context) -> str:
+        time.sleep(1.2)  # noqa: ASYNC251  # what must not be done
+        return "blocked"
+
+    async def beside() -> str:
+        await asyncio.sleep(0.05)
+        return "not disturbed"
+
+    lease = timedelta(milliseconds=300)
+    async with a_stage(handlers_of(block=block, beside=beside), lease=lease) as stage:
+        aside = await stage.submit("beside")
+        blocking = await stage.submit("block")
+        async with a_worker(stage, stall_warning=timedelta(milliseconds=300)):
+            tasks = [await stage.ended(aside), await stage.ended(blocking)]
+            stalled = await stage.told.until("loop.stalled")
+
+        assert [(task.state, task.attempt, task.crashes) for task in tasks] == [(State.COMPLETED, 1, 0)] * 2
+        assert "time.sleep(1.2)" in str(stalled["stack"])
+
+
+def _stand_still(lease: float, stall_limit: float) -> Iterator[str]:
+    yield f"""
+import asyncio, time
+from datetime import timedelta
+from tests.support.serving import handlers_of
+from tests.support.stage import a_stage, a_worker
+
+async def block() -> None:
+    time.sleep(30)
+
+async def main() -> None:
+    async with a_stage(handlers_of(block=block), lease=timedelta(seconds={lease})) as stage:
+        await stage.submit("block")
+        async with a_worker(stage, stall_limit=timedelta(seconds={stall_limit})):
+            await asyncio.sleep(30)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.system
+async def test_a_loop_that_stands_still_beyond_the_limit_ends_its_process_and_shows_where() -> None:
+    (program,) = _stand_still(lease=0.9, stall_limit=1.0)
+
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode == EXIT_STALLED
+    assert "in block" in ended.stderr
+
+
+class Watched:
+    """A stall watch whose time a test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("duly.engine.stall.time.monotonic", lambda: self.now)
+        self.told: list[tuple[str, Any]] = []
+        self.watch = StallWatch(
+            warn_after=timedelta(seconds=5),
+            end_after=timedelta(hours=1),
+            emit=lambda name, facts: self.told.append((name, facts["seconds"])),
+        )
+
+    def looks(self, times: int, every: float = 1.0) -> None:
+        for _ in range(times):
+            self.now += every
+            self.watch.look()
+
+
+@contextmanager
+def watched() -> Iterator[Watched]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield Watched(monkeypatch)
+
+
+def test_a_loop_that_moves_is_not_told_of() -> None:
+    with watched() as one:
+        for _ in range(100):
+            one.watch.beat()
+            one.looks(1)
+
+    assert one.told == []
+
+
+def test_a_loop_that_stands_still_is_told_of_less_and_less_often() -> None:
+    with watched() as one:
+        one.watch.beat()
+        one.looks(42)
+
+    assert one.told == [("loop.stalled", 5.0), ("loop.stalled", 10.0), ("loop.stalled", 20.0), ("loop.stalled", 40.0)]
+
+
+def test_time_in_which_the_whole_process_stood_still_does_not_count() -> None:
+    with watched() as one:
+        one.watch.beat()
+        one.looks(1)
+        one.looks(1, every=3600)
+
+    assert one.told == []
+
+
+async def test_a_worker_notices_a_cancel_that_is_rung_at_once() -> None:
+    async def slow(ctx: Context) -> None:
+        await ctx.progress(0, "begun")
+        await asyncio.sleep(60)
+
+    async with at_work(handlers_of(slow=slow), lease=timedelta(milliseconds=300)) as stage:
+        task_id = await stage.submit("slow")
+        await stage.noted(task_id, "begun")
+        began = time.monotonic()
+        await stage.tasks.cancel(task_id)
+        task = await stage.ended(task_id)
+
+        assert task.state is State.CANCELLED
+        assert time.monotonic() - began < 0.9

@@ -1,0 +1,128 @@
+"""Reads through a cache: never back, never wrong for long, and never in the way."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from duly.caches.memory import MemoryCache
+from duly.domain.errors import CacheUnavailable
+from duly.domain.fact import RetriedByHand, Returned
+from duly.domain.task import Task
+from duly.domain.transition import decide
+from duly.engine.reads import Reads
+from duly.stores.memory.database import MemoryDatabase
+from duly.stores.memory.store import MemoryStore
+from duly.testing.clock import FakeClock
+from tests.support.builders import LEASE, NOON, WORKER, a_task
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> MemoryStore:
+    return MemoryStore(MemoryDatabase(), clock)
+
+
+def reads_of(store: MemoryStore, cache: object, told: list[str] | None = None) -> Reads:
+    heard = [] if told is None else told
+    return Reads(store.tasks, cache, MINUTE, lambda name, _: heard.append(name))  # type: ignore[arg-type]
+
+
+async def completed(store: MemoryStore) -> Task:
+    await store.tasks.add([a_task()])
+    (claimed,) = await store.tasks.claim("default", 1, WORKER, LEASE)
+    change = decide(claimed, Returned(claimed.claim, "1"), NOON)
+    assert change is not None
+    assert await store.tasks.apply([change]) == []
+    return change.after
+
+
+async def test_a_final_task_is_read_from_the_database_once(store: MemoryStore, clock: FakeClock):
+    task = await completed(store)
+    reads = reads_of(store, MemoryCache(clock))
+    await reads.look([task.id])
+
+    await store.history.delete(task)
+
+    assert await reads.look([task.id]) == [task]
+
+
+async def test_a_live_task_is_at_most_a_second_behind(store: MemoryStore, clock: FakeClock):
+    await store.tasks.add([task := a_task()])
+    reads = reads_of(store, MemoryCache(clock))
+    await reads.look([task.id])
+    await store.tasks.claim("default", 1, WORKER, LEASE)
+
+    assert await reads.look([task.id]) == [task]
+    clock.advance(timedelta(seconds=1.001))
+
+    (now,) = await reads.look([task.id])
+    assert now is not None
+    assert now.attempt == 1
+
+
+async def test_a_retry_by_hand_leaves_no_old_state_behind(store: MemoryStore, clock: FakeClock):
+    task = await completed(store)
+    reads = reads_of(store, MemoryCache(clock))
+    await reads.look([task.id])
+
+    await reads.leave(task.id)
+    change = decide(task, RetriedByHand(), NOON)
+    assert change is not None
+    await store.tasks.apply([change])
+
+    assert await reads.look([task.id]) == [change.after]
+
+
+async def test_what_does_not_exist_is_not_remembered_as_missing(store: MemoryStore, clock: FakeClock):
+    task = a_task()
+    reads = reads_of(store, MemoryCache(clock))
+
+    assert await reads.look([task.id]) == [None]
+    await store.tasks.add([task])
+
+    assert await reads.look([task.id]) == [task]
+
+
+async def test_answers_stand_in_the_order_of_the_ids(store: MemoryStore, clock: FakeClock):
+    tasks = [a_task() for _ in range(5)]
+    await store.tasks.add(tasks)
+    reads = reads_of(store, MemoryCache(clock))
+    await reads.look([tasks[3].id])
+    asked = [tasks[place] for place in (4, 0, 3, 1, 2)]
+
+    assert await reads.look([task.id for task in asked]) == asked
+
+
+class AwayCache:
+    async def _refuse(self, *_: object) -> None:
+        raise CacheUnavailable("away")
+
+    get = put = drop = _refuse
+
+
+async def test_a_cache_that_is_away_costs_one_warning_and_no_answer(store: MemoryStore):
+    task = await completed(store)
+    told: list[str] = []
+    reads = reads_of(store, AwayCache(), told)
+
+    for _ in range(3):
+        assert await reads.look([task.id]) == [task]
+    await reads.leave(task.id)
+
+    assert told == ["cache.unavailable"]
+
+
+async def test_without_a_cache_everybody_reads_the_database(store: MemoryStore):
+    task = await completed(store)
+    reads = reads_of(store, None)
+    await reads.leave(task.id)
+
+    assert await reads.look([task.id, replace(task, id=a_task().id).id]) == [task, None]
+    assert await reads.fresh(task.id) == task

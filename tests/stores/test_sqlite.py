@@ -1,0 +1,148 @@
+"""What only SQLite can do wrong: starve a second writer, and fill the disk."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from multiprocessing import get_context
+
+import pytest
+
+from duly.domain.errors import Misconfigured, SchemaOutdated, StoreUnavailable
+from duly.stores.sql.migrate import migrate
+from duly.stores.sql.open import open_sql_store
+from tests.support.builders import a_task
+
+SUBMITTERS = 30
+FOR_A_WHILE = 3.0
+
+
+async def write_at_full_rate(url: str, together: Callable[[], object]) -> tuple[int, float]:
+    """Commits one by one for a while, once all are ready; how many, and the longest time that one took."""
+    store = await open_sql_store(url)
+    await store.tasks.add([a_task()])
+    await asyncio.to_thread(together)
+    until = time.monotonic() + FOR_A_WHILE
+    waits: list[float] = []
+
+    async def add_on():
+        while (began := time.monotonic()) < until:
+            await store.tasks.add([a_task()])
+            waits.append(time.monotonic() - began)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(SUBMITTERS):
+            group.create_task(add_on())
+    await store.close()
+    return len(waits), max(waits)
+
+
+def write_in_a_process(url, barrier, done):
+    done.put(asyncio.run(write_at_full_rate(url, barrier.wait)))
+
+
+def neither_starved(*outcomes):
+    """Both came to their share, and nobody waited much longer than all did in the mean (2 or 3 times as long).
+
+    With SQLite's own busy handler alone, the longest wait is 10 to 25 times the mean, and shares are one to three.
+    """
+    counts, waits = zip(*outcomes, strict=True)
+    mean = FOR_A_WHILE * SUBMITTERS * len(counts) / sum(counts)
+    return min(counts) > max(counts) / 2 and max(waits) < 8 * mean
+
+
+async def test_two_stores_at_full_rate_in_one_process_do_not_starve_each_other(sqlite_url):
+    await migrate(sqlite_url)
+    barrier = threading.Barrier(2)
+
+    async with asyncio.TaskGroup() as group:
+        writers = [group.create_task(write_at_full_rate(sqlite_url, barrier.wait)) for _ in range(2)]
+
+    assert neither_starved(*(writer.result() for writer in writers))
+
+
+async def test_two_processes_at_full_rate_do_not_starve_each_other(sqlite_url):
+    await migrate(sqlite_url)
+    spawn = get_context("spawn")
+    barrier, done = spawn.Barrier(2), spawn.Queue()
+    writers = [spawn.Process(target=write_in_a_process, args=(sqlite_url, barrier, done)) for _ in range(2)]
+
+    for writer in writers:
+        writer.start()
+    outcomes = [await asyncio.to_thread(done.get, timeout=60) for _ in writers]
+    for writer in writers:
+        writer.join()
+
+    assert neither_starved(*outcomes)
+
+
+async def test_a_full_disk_is_told_and_leaves_a_sound_file(sqlite_url, monkeypatch):
+    """A page limit makes SQLite answer as a full disk does (SQLITE_FULL)."""
+    await migrate(sqlite_url)
+    path = sqlite_url.removeprefix("sqlite:///")
+    real = sqlite3.connect
+
+    def small(*args, **kwargs):
+        connection = real(*args, **kwargs)
+        connection.execute("PRAGMA max_page_count = 60")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    store = await open_sql_store(sqlite_url)
+    kept = await store.tasks.add([a_task()])
+
+    async def fill():
+        for _ in range(100):
+            kept.extend(await store.tasks.add([a_task(payload='"' + "x" * 10_000 + '"')]))
+
+    with pytest.raises(StoreUnavailable, match="full"):
+        await fill()
+
+    assert len(await store.tasks.get([task.id for task in kept])) == len(kept)
+    await store.close()
+    assert real(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_writer_that_holds_the_file_too_long_makes_the_store_unavailable(sqlite_url):
+    await migrate(sqlite_url)
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    store = await open_sql_store(sqlite_url, longest=timedelta(seconds=0.3))
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreUnavailable):
+        await store.tasks.add([a_task()])
+
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(await store.tasks.add([a_task()])) == 1
+    await store.close()
+
+
+async def test_a_file_without_duly_asks_for_migrate(sqlite_url):
+    with pytest.raises(SchemaOutdated, match="duly migrate"):
+        await open_sql_store(sqlite_url)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "sqlite:////no/such/folder/duly.db", "oracle://host/x", "nonsense"]
+)
+async def test_an_address_that_cannot_work_is_told(url):
+    with pytest.raises(Misconfigured):
+        await open_sql_store(url)
+
+
+async def test_work_that_gathered_shares_a_commit_and_one_failure_harms_nobody(sqlite_url):
+    await migrate(sqlite_url)
+    store = await open_sql_store(sqlite_url)
+    good = [a_task() for _ in range(20)]
+    bad = a_task(max_attempts=2**70)
+
+    outcomes = await asyncio.gather(
+        *(store.tasks.add([task]) for task in [*good[:10], bad, *good[10:]]), return_exceptions=True
+    )
+
+    assert [type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, list)] == ["RowInvalid"]
+    assert len(await store.tasks.get([task.id for task in good])) == 20
+    await store.close()

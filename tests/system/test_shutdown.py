@@ -1,0 +1,79 @@
+"""Workers that are told to stop, and workers whose parent dies."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from duly.domain.state import Reason, State
+from tests.support.processes import eventually
+from tests.system.scene import PATIENCE, Scene, children, gone
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
+
+
+@pytest.mark.mistake(43)
+def test_a_stopped_worker_finishes_what_it_can_and_puts_back_the_rest_uncharged(scene: Scene):
+    soon, never = scene.gate(), scene.gate()
+    with scene.worker() as worker:
+        finishing = scene.one("hold.async", gate=str(soon))
+        staying = [scene.one(f"hold.{kind}", gate=str(never)) for kind in ("async", "thread", "process")]
+        for task in (finishing, *staying):
+            scene.effects.pid(task)
+        worker.process.send_signal(signal.SIGTERM)
+        soon.touch()
+        asked = time.monotonic()
+        code = worker.process.wait(60)
+        took = time.monotonic() - asked
+
+    done = scene.client.get(finishing)
+    rest = [scene.client.get(task) for task in staying]
+    assert code == 0
+    assert took < 2 + 10  # the grace, and what it takes to put back and close on a machine that is busy
+    assert (done.state, done.result, done.attempt) == (State.COMPLETED, "through", 1)
+    assert [(task.state, task.reason, task.failures) for task in rest] == [(State.PENDING, Reason.INTERRUPTED, 0)] * 3
+    assert [scene.story(task)["lease_lost"] for task in staying] == [0, 0, 0]
+    never.touch()
+    with scene.worker():
+        again = scene.final(*staying)
+    assert [(task.state, task.attempt, task.failures) for task in again] == [(State.COMPLETED, 2, 0)] * 3
+
+
+@pytest.mark.mistake(43)
+def test_a_second_signal_ends_a_worker_at_once_and_its_task_runs_elsewhere(sqlite_scene: Scene):
+    scene, gate = sqlite_scene, sqlite_scene.gate()
+    with scene.worker(DULY_GRACE="60s") as worker:
+        task = scene.one("hold.async", gate=str(gate))
+        scene.effects.pid(task)
+        worker.process.send_signal(signal.SIGTERM)
+        # Both at once would count as one.
+        time.sleep(0.5)
+        worker.process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        code = worker.process.wait(60)
+        took = time.monotonic() - asked
+
+    assert code == 130
+    assert took < 5
+    gate.touch()
+    with scene.worker():
+        (ended,) = scene.final(task)
+    assert (ended.state, ended.attempt, ended.failures) == (State.COMPLETED, 2, 0)
+
+
+@pytest.mark.mistake(43)
+def test_workers_whose_parent_is_killed_finish_what_they_run_and_end(sqlite_scene: Scene):
+    scene, gate = sqlite_scene, sqlite_scene.gate()
+    with scene.worker("--processes", "2", "--slots", "1", DULY_GRACE="60s") as parent:
+        tasks = scene.submit("hold.async", 2, gate=str(gate))
+        pids = {scene.effects.pid(task) for task in tasks}
+        assert pids == set(children(parent.process.pid))
+        os.kill(parent.process.pid, signal.SIGKILL)
+        eventually(lambda: parent.log.read_text().count("parent.gone") == 2, PATIENCE)
+        gate.touch()
+        ended = scene.final(*tasks)
+        eventually(lambda: all(gone(pid) for pid in pids), PATIENCE)
+
+    assert [(task.state, task.attempt) for task in ended] == [(State.COMPLETED, 1)] * 2
+    assert parent.log.read_text().count("worker.stopped") == 2
