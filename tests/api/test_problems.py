@@ -117,8 +117,9 @@ async def test_what_is_wrong_is_a_problem_document(api, method, path, status, co
     [
         ("/v1/tasks", "GET, POST"),
         (f"/v1/tasks/{a_task_id(1)}", "DELETE, GET"),
-        ("/v1/tasks/batch", "DELETE, GET, POST"),
-        ("/v1/queues/default/pause", "GET, POST"),
+        ("/v1/tasks/batch", "POST"),
+        ("/v1/tasks/retry", "POST"),
+        ("/v1/queues/default/pause", "POST"),
         ("/health/live", "GET"),
     ],
 )

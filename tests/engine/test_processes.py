@@ -12,10 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from duly.domain.fact import Returned, Snoozed, WorkerFact
+from duly.domain.fact import Interrupted, Returned, Snoozed, WorkerFact
 from duly.domain.state import Reason, State
 from duly.domain.task import Task
 from duly.engine import process
+from duly.engine.cause import Cause
 from duly.engine.handlers import Handlers
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge
@@ -269,7 +270,35 @@ async def test_without_room_for_a_process_a_task_is_put_back_uncharged() -> None
         assert stage.told.names == ["process.unstarted"]
 
 
-def _processes(stage: Stage, threads: Threads | None = None, max_memory: int | None = None) -> Processes:
+async def test_tasks_that_come_together_do_not_start_a_process_each() -> None:
+    """Each started a process of its own, which kept the machine busy for much longer than the tasks did."""
+    async with a_stage(TYPES) as stage:
+        opened = _processes(stage, started_at_once=1)
+        before = children()
+        async with asyncio.TaskGroup() as group:
+            runs = [group.create_task(_run(stage, opened)) for _ in range(6)]
+        started = children() - before - _tracker()
+        opened.close()
+
+    assert [type(run.result()) for run in runs] == [Returned] * 6
+    assert len(started) < 6
+
+
+async def test_who_is_told_to_end_while_waiting_for_a_process_needs_none() -> None:
+    async with a_stage(TYPES) as stage:
+        opened = _processes(stage, started_at_once=1)
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(_run(stage, opened))
+            second = group.create_task(_run(stage, opened, Cause.STOP))
+        opened.close()
+
+    assert isinstance(first.result(), Returned)
+    assert isinstance(second.result(), Interrupted)
+
+
+def _processes(
+    stage: Stage, threads: Threads | None = None, max_memory: int | None = None, started_at_once: int = 2
+) -> Processes:
     return Processes(
         Nursery(
             limits=stage.limits,
@@ -278,20 +307,31 @@ def _processes(stage: Stage, threads: Threads | None = None, max_memory: int | N
             max_memory=max_memory,
             threads=threads or Threads("test"),
             emit=stage.told,
-        )
+        ),
+        started_at_once,
     )
 
 
-async def _run(stage: Stage, processes: Processes) -> WorkerFact:
+async def _run(stage: Stage, processes: Processes, cause: Cause | None = None) -> WorkerFact:
     task_type = TYPES.get("act")
     task = replace(a_running_task(), payload="{}")
     running = Running(task, task_type, limits=Limits(), report=lambda _: None, joined=None, now=stage.store.clock.now)
+    if cause is not None:
+        running.end(cause)
     return await processes.run(running, task_type, Judge(task, task_type.retry, 0.5))
 
 
 def _kill(one: psutil.Process) -> None:
     one.kill()
-    eventually(lambda: one.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: _has_ended(one.pid))
+
+
+def _has_ended(pid: int) -> bool:
+    """With all its threads: the first of them may be a zombie before the others are gone."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 async def _loose(anything: int) -> None:

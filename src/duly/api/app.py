@@ -70,7 +70,7 @@ def application(
 
 
 async def _routing_error(request: Request, error: Exception) -> Response:
-    """No such route, or a wrong method: then ``Allow`` names what every route at this path takes."""
+    """No such route, or a wrong method: then ``Allow`` names what the resource at this path takes."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it alone
     headers = dict(error.headers or {})
     if "Allow" in headers:
@@ -79,8 +79,6 @@ async def _routing_error(request: Request, error: Exception) -> Response:
 
 
 def _methods(routes: Sequence[BaseRoute], scope: Scope) -> set[str]:
-    found: set[str] = set()
-    for route in routes:
-        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
-            found |= route.methods or set()
-    return found
+    """Of the first path that fits: a pause is a resource of its own, though the name of a queue could end so."""
+    fitting = [route for route in routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE]
+    return {method for route in fitting if route.path == fitting[0].path for method in route.methods or ()}

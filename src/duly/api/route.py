@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.convertors import StringConvertor, register_url_convertor
 from structlog.contextvars import bound_contextvars
 
 from duly.api.door import REQUEST_ID
@@ -14,6 +15,15 @@ from duly.api.rights import rate_fields
 from duly.domain.errors import DulyError
 
 Answerer = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class TaskIdConvertor(StringConvertor):
+    """What ``{task_id:task}`` takes: ``/v1/tasks/retry`` is a resource of its own, which knows no GET."""
+
+    regex = "(?!(?:batch|retry)$)[^/]+"
+
+
+register_url_convertor("task", TaskIdConvertor())
 
 
 class ProblemRoute(APIRoute):

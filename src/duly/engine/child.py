@@ -45,6 +45,11 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """The process has started and takes orders."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The handler's newest progress."""
 
@@ -65,6 +70,7 @@ def serve(orders: Connection, lifeline: Connection, limits: Limits, joined: Call
         signal.signal(number, _leave_it_to_the_parent)
     child = _Child(orders, limits, joined)
     threading.Thread(target=child.watch, args=(lifeline,), daemon=True).start()
+    orders.send(Ready())
     while True:
         try:
             order = orders.recv()

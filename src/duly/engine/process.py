@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,9 @@ COOPERATION = timedelta(seconds=5)
 """After a cancel a handler in a process has so long to end by itself before it is killed."""
 NO_PROCESS = timedelta(seconds=5)
 """So long a task waits, uncharged, when this machine has no room for another process."""
+STARTED_AT_ONCE = os.cpu_count() or 1
+"""A start keeps a processor busy for a second or more. Twenty at once would each take twenty times as long, and a task
+that waits for its turn often finds that an earlier process is idle by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +52,9 @@ class Nursery:
 class Processes:
     """Idle processes are kept for the next task; one that was killed, is used up or too large is not."""
 
-    def __init__(self, nursery: Nursery) -> None:
+    def __init__(self, nursery: Nursery, started_at_once: int = STARTED_AT_ONCE) -> None:
         self._nursery = nursery
+        self._starting = asyncio.Semaphore(started_at_once)
         self._idle: deque[_Child] = deque()
         self._closed = False
 
@@ -59,10 +64,12 @@ class Processes:
         A task that is to run alone gets a new process: what another task left behind in an old one must not kill it.
         """
         try:
-            process = await self._process(running.task)
+            process = await self._process(running)
         except OSError as error:
             self._nursery.emit("process.unstarted", {"task": str(running.task.id), "error": repr(error)})
             return Snoozed(running.task.claim, NO_PROCESS)
+        if process is None:
+            return _ended(running, judge, None)
         try:
             return await self._attempt(process, running, task_type, judge)
         finally:
@@ -74,12 +81,22 @@ class Processes:
         while self._idle:
             self._idle.pop().kill()
 
-    async def _process(self, task: Task) -> "_Child":
+    async def _process(self, running: Running) -> "_Child | None":
+        """None: the attempt was told to end while it waited for its turn."""
+        kept = self._kept(running.task)
+        if kept is not None:
+            return kept
+        async with self._starting:
+            if running.cause is not None:
+                return None
+            return self._kept(running.task) or await self._nursery.threads.run(lambda: _started(self._nursery))
+
+    def _kept(self, task: Task) -> "_Child | None":
         while self._idle and not task.alone:
             process = self._idle.pop()
             if process.reusable:
                 return process
-        return await self._nursery.threads.run(lambda: _Child(self._nursery))
+        return None
 
     async def _attempt(self, process: "_Child", running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
         ahead = self._nursery.clock.now() - datetime.now(UTC)
@@ -136,6 +153,11 @@ class _Child:
         self._process.kill()
         self._process.join(1)
 
+    def await_start(self) -> None:
+        """Return once it takes orders, or is dead: whoever gives it an order will notice."""
+        with suppress(EOFError, OSError):
+            self._orders.recv()
+
     async def run(self, order: child.Order, running: Running) -> child.End | None:
         """The handler's end; None when the process died or was killed first."""
         loop = asyncio.get_running_loop()
@@ -176,6 +198,12 @@ class _Child:
     def _kill_unless(self, ended: "asyncio.Future[child.End | None]") -> None:
         if not ended.done():
             self._process.kill()
+
+
+def _started(nursery: Nursery) -> _Child:
+    process = _Child(nursery)
+    process.await_start()
+    return process
 
 
 def _ended(running: Running, judge: Judge, exit_code: int | None) -> WorkerFact:

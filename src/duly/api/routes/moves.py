@@ -47,7 +47,7 @@ class MoveRoutes:
     def add_to(self, router: APIRouter) -> None:
         """Put the routes into a router."""
         router.add_api_route(
-            "/v1/tasks/{task_id}/cancel",
+            "/v1/tasks/{task_id:task}/cancel",
             self.cancel,
             methods=["POST"],
             tags=["tasks"],
@@ -56,7 +56,7 @@ class MoveRoutes:
             openapi_extra={"parameters": [docs.TASK_ID]},
         )
         router.add_api_route(
-            "/v1/tasks/{task_id}/retry",
+            "/v1/tasks/{task_id:task}/retry",
             self.retry,
             methods=["POST"],
             tags=["tasks"],
@@ -65,7 +65,7 @@ class MoveRoutes:
             openapi_extra={"parameters": [docs.TASK_ID], **docs.body(Again, required=False)},
         )
         router.add_api_route(
-            "/v1/tasks/{task_id}",
+            "/v1/tasks/{task_id:task}",
             self.delete,
             methods=["DELETE"],
             tags=["tasks"],

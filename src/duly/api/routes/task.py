@@ -78,7 +78,7 @@ class TaskRoutes:
     def add_to(self, router: APIRouter) -> None:
         """Put the routes into a router."""
         router.add_api_route(
-            "/v1/tasks/{task_id}",
+            "/v1/tasks/{task_id:task}",
             self.get,
             methods=["GET"],
             tags=["tasks"],
@@ -87,7 +87,7 @@ class TaskRoutes:
             openapi_extra={"parameters": [docs.TASK_ID, docs.WAIT, _IF_NONE_MATCH]},
         )
         router.add_api_route(
-            "/v1/tasks/{task_id}/result",
+            "/v1/tasks/{task_id:task}/result",
             self.result,
             methods=["GET"],
             tags=["tasks"],
@@ -96,7 +96,7 @@ class TaskRoutes:
             openapi_extra={"parameters": [docs.TASK_ID]},
         )
         router.add_api_route(
-            "/v1/tasks/{task_id}/events",
+            "/v1/tasks/{task_id:task}/events",
             self.events,
             methods=["GET"],
             tags=["tasks"],
