@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Base64Bytes, Field, HttpUrl, StringConstraints
 
 from duly import Context, Duly, Fail, Retry, RetryAfter
+from duly.links.guard import Refused
 from tour import pictures, primes, summary, tables, texts, web
-from tour.guard import Refused
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import httpx
 
-from tour.guard import PORTS, GuardedTransport, Judge, Resolve, public, resolve
+from duly.links.guard import PORTS, GuardedTransport, Judge, Resolve, public, resolve
 
 TOO_MANY_REQUESTS = 429
 LONGEST_PAUSE = timedelta(hours=1)

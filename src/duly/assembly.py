@@ -39,7 +39,8 @@ from duly.parts import open_bell, open_broker, open_cache
 from duly.ports.bell import Bell
 from duly.ports.broker import Broker
 from duly.ports.cache import Cache
-from duly.ports.store import Joined, Retention, Store
+from duly.ports.joined import Joined
+from duly.ports.store import Retention, Store
 from duly.ports.telemetry import Emit
 from duly.settings import Settings
 from duly.stores.sql.open import joined_for, open_sql_store

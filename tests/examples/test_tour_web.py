@@ -12,8 +12,9 @@ from ipaddress import ip_address
 import httpx
 import pytest
 
-from tour import guard, web
-from tour.guard import Refused, Unresolved, public
+from duly.links import guard
+from duly.links.guard import Refused, Unresolved, public
+from tour import web
 
 HELLO = b"<html><head><title> Hello,\n you </title></head><title>no</title>"
 

@@ -23,7 +23,7 @@ from duly.engine.handlers import TaskType
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge, failure_of
 from duly.engine.running import Running
-from duly.ports.store import Joined
+from duly.ports.joined import Joined
 
 
 @dataclass(frozen=True, slots=True)

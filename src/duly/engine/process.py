@@ -24,7 +24,7 @@ from duly.engine.outcome import Judge
 from duly.engine.running import Running
 from duly.engine.threads import Threads
 from duly.ports.clock import Clock
-from duly.ports.store import Joined
+from duly.ports.joined import Joined
 from duly.ports.telemetry import Emit
 
 TASKS_PER_CHILD = 500

@@ -13,7 +13,7 @@ from duly.engine.context import Context
 from duly.engine.handlers import TaskType
 from duly.engine.limits import Limits
 from duly.engine.outcome import result_text
-from duly.ports.store import Joined
+from duly.ports.joined import Joined
 
 
 class Running:

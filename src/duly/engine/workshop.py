@@ -21,7 +21,8 @@ from duly.engine.sweep import Sweeper
 from duly.engine.threads import Threads
 from duly.ports.bell import Bell
 from duly.ports.broker import Broker
-from duly.ports.store import Joined, Store
+from duly.ports.joined import Joined
+from duly.ports.store import Store
 from duly.ports.telemetry import Emit
 
 

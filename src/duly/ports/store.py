@@ -4,7 +4,7 @@ Each method is one transaction of its own. All raise StoreUnavailable when the d
 the answer to a commit was lost; a write is then of unknown outcome, and every write here may be repeated as it is.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,6 +17,7 @@ from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.clock import Clock
 from duly.ports.identity import KeyStore
+from duly.ports.joined import Joined
 from duly.ports.once import OnceStore
 
 MAX_BATCH = 500
@@ -209,38 +210,6 @@ class Roster(Protocol):
 
     async def claims(self, worker: WorkerId) -> list[Task]:
         """The running tasks whose last claim this worker made: what a claim of unknown outcome may have taken."""
-        ...
-
-
-class Joined(Protocol):
-    """The one door through which Duly writes inside a caller's own transaction.
-
-    ``session`` is what the caller has open on the same database: a SQLAlchemy Session, AsyncSession, Connection or
-    AsyncConnection; anything else raises Misconfigured. ``then`` is called after the outermost commit, never after a
-    rollback. Nothing here commits.
-    """
-
-    async def add(self, session: object, task: Task, then: Callable[[], None]) -> Task:
-        """Like TaskStore.add for one task. A key that is taken does not spoil the caller's transaction."""
-        ...
-
-    def add_blocking(self, session: object, task: Task, then: Callable[[], None]) -> Task:
-        """The same for a synchronous Session or Connection, in the calling thread."""
-        ...
-
-    async def settle(
-        self, session: object, task_id: TaskId, decide: Callable[[Task], Change], then: Callable[[], None]
-    ) -> Task:
-        """Lock the task's row, decide about it, and write the change. Returns the task as changed.
-
-        What ``decide`` raises (ClaimLost) is passed on and nothing is written. Raises TaskNotFound.
-        """
-        ...
-
-    def settle_blocking(
-        self, session: object, task_id: TaskId, decide: Callable[[Task], Change], then: Callable[[], None]
-    ) -> Task:
-        """The same for a synchronous Session or Connection, in the calling thread."""
         ...
 
 

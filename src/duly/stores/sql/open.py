@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from duly.ports.clock import Clock
-from duly.ports.store import Joined
+from duly.ports.joined import Joined
 from duly.stores.sql.clock import DatabaseClock
 from duly.stores.sql.database import LONGEST_WAIT, database_at
 from duly.stores.sql.dialect import sql_for
