@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from duly.domain.changed import changed
 from duly.domain.errors import ClaimLost, Misconfigured
 from duly.domain.fact import Returned
 from duly.domain.task import Task
@@ -132,7 +133,7 @@ def with_progress(change: Change, progress: str | None) -> Change:
     """The change with the attempt's last progress, which no sign of life has carried yet."""
     if progress is None or progress == change.before.progress:
         return change
-    after = replace(change.after, progress=progress, progress_seq=change.before.progress_seq + 1)
+    after = changed(change.after, progress=progress, progress_seq=change.before.progress_seq + 1)
     return replace(change, after=after)
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from duly.domain.changed import changed
 from duly.domain.errors import KeyTaken
 from duly.domain.query import MAX_LOOKED_AT, Page, TaskQuery
 from duly.domain.state import Reason, State
@@ -84,7 +85,7 @@ class MemoryTasks:
             return False
         if after.key is not None and not after.final and self._database.holder(after):
             raise KeyTaken(after.type, after.key)
-        self._write([replace(current, **_changed(change, current))])
+        self._write([changed(current, **_changed(change, current))])
         self._database.tell(change.events)
         for task in change.adds:
             self._database.insert(task)
@@ -137,8 +138,8 @@ class MemoryTasks:
 
 def _renewed(task: Task, renewal: Renewal, until: datetime) -> Task:
     if renewal.progress is None:
-        return replace(task, lease_until=until)
-    return replace(task, lease_until=until, progress=renewal.progress, progress_seq=task.progress_seq + 1)
+        return changed(task, lease_until=until)
+    return changed(task, lease_until=until, progress=renewal.progress, progress_seq=task.progress_seq + 1)
 
 
 def _holds(change: Change, current: Task) -> bool:
