@@ -91,7 +91,7 @@ def run(database: str, url: str, folder: Path, plan: Plan) -> Outcome:
             killer, began = Killer(worker.process.pid, worker.log, random, plan.pause), time.monotonic()
             with killer.at_work():
                 submitted = _submit(http, items)
-                eventually(partial(_all_final, http), plan.patience)
+                eventually(partial(all_final, http), plan.patience)
                 seconds = time.monotonic() - began
             verdict = judge(http, submitted, [worker.log, api.log], folder / "record")
     return Outcome(database, plan.tasks, killer.kills, verdict, seconds)
@@ -144,7 +144,7 @@ def _post(http: httpx.Client, path: str, body: Mapping[str, Any]) -> Any:
     return answer.json()
 
 
-def _all_final(http: httpx.Client) -> bool:
+def all_final(http: httpx.Client) -> bool:
     time.sleep(0.5)
     answer = http.get("/v1/queues")
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:

@@ -3,6 +3,8 @@
 import os
 import signal
 
+from benchmarks.job.record import record as write_down
+
 from duly import Context
 from tour.app import duly
 
@@ -12,8 +14,8 @@ __all__ = ["duly"]
 @duly.task(name="job.record")
 async def record(ctx: Context, number: int) -> int:
     """Append a line when it starts and one when it ends, each written whole."""
-    _append(f"start {ctx.task_id} {ctx.attempt}\n")
-    _append(f"end {ctx.task_id} {ctx.attempt}\n")
+    write_down("start", ctx)
+    write_down("end", ctx)
     return number
 
 
@@ -21,11 +23,3 @@ async def record(ctx: Context, number: int) -> int:
 async def poison() -> None:
     """Kill the process that runs it."""
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _append(line: str) -> None:
-    file = os.open(os.environ["JOB_RECORD"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    try:
-        os.write(file, line.encode())
-    finally:
-        os.close(file)

@@ -26,14 +26,14 @@ class Verdict:
 
 def judge(http: httpx.Client, submitted: Mapping[str, Item], logs: list[Path], record: Path) -> Verdict:
     """Look at every task that was accepted."""
-    found = {task["id"]: task for task in _tasks(http)}
-    stories = {id_: _story(http, id_) for id_, task in found.items() if task["attempt"] > 1}
+    found = {task["id"]: task for task in tasks_of(http)}
+    stories = {id_: story_of(http, id_) for id_, task in found.items() if task["attempt"] > 1}
     kinds = sum(stories.values(), Counter())
     broken = [
         *_lost(submitted, found),
         *_wrong(submitted, found),
         *_settled_twice(found, stories),
-        *_settled_twice_by_the_logs(logs),
+        *settled_twice_by_the_logs(logs),
         *_misrecorded(record, submitted, found),
     ]
     return Verdict(kinds["lease_lost"], kinds["write_refused"], len(stories), tuple(broken))
@@ -63,7 +63,7 @@ def _settled_twice(found: Mapping[str, Any], stories: Mapping[str, "Counter[str]
             yield f"{id_} was submitted, claimed and settled in {task['version']} versions"
 
 
-def _settled_twice_by_the_logs(logs: list[Path]) -> Iterator[str]:
+def settled_twice_by_the_logs(logs: list[Path]) -> Iterator[str]:
     """Each worker logs a settle after its commit: no two may have ended the same task."""
     ends: Counter[str] = Counter()
     for log in logs:
@@ -73,9 +73,15 @@ def _settled_twice_by_the_logs(logs: list[Path]) -> Iterator[str]:
     yield from (f"{id_} was settled for good {times} times by the logs" for id_, times in ends.items() if times > 1)
 
 
+def recorded(record: Path) -> Iterator[str]:
+    """Each word with its task and attempt, whichever process wrote it."""
+    if record.exists():
+        yield from (line.rpartition(" ")[0] for line in record.read_text().splitlines())
+
+
 def _misrecorded(record: Path, submitted: Mapping[str, Item], found: Mapping[str, Any]) -> Iterator[str]:
     """A handler runs at most once for each claim, and what completed has run to its end."""
-    lines = Counter(record.read_text().splitlines()) if record.exists() else Counter()
+    lines = Counter(recorded(record))
     for line, times in lines.items():
         if times > 1:
             yield f"{line!r} was recorded {times} times"
@@ -85,7 +91,7 @@ def _misrecorded(record: Path, submitted: Mapping[str, Item], found: Mapping[str
             yield f"{id_} completed without having run"
 
 
-def _tasks(http: httpx.Client) -> Iterator[dict[str, Any]]:
+def tasks_of(http: httpx.Client) -> Iterator[dict[str, Any]]:
     cursor: str | None = ""
     while cursor is not None:
         parameters = {"limit": "200"} | ({"cursor": cursor} if cursor else {})
@@ -94,7 +100,7 @@ def _tasks(http: httpx.Client) -> Iterator[dict[str, Any]]:
         cursor = page["next"]
 
 
-def _story(http: httpx.Client, id_: str) -> "Counter[str]":
+def story_of(http: httpx.Client, id_: str) -> "Counter[str]":
     events = http.get(f"/v1/tasks/{id_}/events").raise_for_status().json()["events"]
     return Counter(event["kind"] for event in events)
 
