@@ -2,18 +2,24 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
 from typing import Self, Unpack
 
 import httpx
+from httpx_sse import EventSource, SSEError
 
 from duly.client import calls, transport
 from duly.client.call import Call, T
 from duly.client.calls import UNCHANGED, Filters, Id, SubmitOptions
+from duly.client.errors import RemoteError
+from duly.client.following import PROCEED, Following
+from duly.client.repeating import REPEATED, named, pause_before
 from duly.client.waiting import Pause, Step, Talk, result_of, until_final
-from duly.domain.errors import StoreUnavailable
+from duly.domain.errors import StoreUnavailable, TooMany
 from duly.wire.overview import Queue, Stats, Worker
+from duly.wire.redrive import MOST, Redrive, RedriveFilter, Redriven
 from duly.wire.story import Event
 from duly.wire.submit import Submit
 from duly.wire.task import Task
@@ -26,6 +32,9 @@ class Client:
     Errors are those of ``duly.domain.errors``, found by the code that the service answered; a service that does not
     answer raises ServiceUnreachable, an unknown code RemoteError. ``key`` is an API key or a JWT; not given, the
     environment variable DULY_KEY is.
+
+    What is safe is sent again up to ``retries`` times when the service is away, busy or full, after the time that it
+    asks for: reads, cancels, and submits, which get an idempotency key of their own. With ``retries=0`` nothing is.
     """
 
     def __init__(
@@ -35,10 +44,12 @@ class Client:
         key: str | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
         timeout: timedelta = transport.DEFAULT_TIMEOUT,
+        retries: int = transport.DEFAULT_RETRIES,
         over: httpx.BaseTransport | None = None,
     ) -> None:
         self._url = url
         self._timeout = timeout
+        self._retries = retries
         self._http = httpx.Client(**transport.setup(url, headers, key), transport=over)
 
     def submit(self, type_name: str, payload: object, **options: Unpack[SubmitOptions]) -> Task:
@@ -61,6 +72,25 @@ class Client:
         """Wait for the result. Raises TaskFailed, TaskCancelled, TimeoutError."""
         return result_of(self.wait(task_id, timeout))
 
+    def stream(self, task_id: Id) -> Iterator[Task]:
+        """The task as it is, then after each change (progress too), to its final state. Resumes what breaks.
+
+        A slow reader may miss changes, the final one never. Raises TaskNotFound, TaskPurged.
+        """
+        following = Following(task_id, time.monotonic)
+        while not following.over:
+            broken = None
+            try:
+                with self._opened(following.call()) as source:
+                    for event in source.iter_sse():
+                        task = following.hear(event)
+                        if task is not None:
+                            yield task
+            except (StoreUnavailable, TooMany) as error:
+                broken = error
+            if not following.over:
+                time.sleep(following.pause(broken).total_seconds())
+
     def events(self, task_id: Id) -> list[Event]:
         """The task's story, oldest first."""
         return self._send(calls.events(task_id))
@@ -72,6 +102,13 @@ class Client:
     def retry(self, task_id: Id, payload: object = UNCHANGED) -> Task:
         """Run it again from the start, if given with another payload. Raises IllegalMove, KeyTaken."""
         return self._send(calls.retry(task_id, payload))
+
+    def retry_many(self, which: RedriveFilter, limit: int = MOST, cursor: str | None = None) -> Redriven:
+        """Run failed or cancelled tasks again, newest first, 1,000 at once at most; ``next`` is the next cursor.
+
+        After StoreUnavailable some may have been retried; the same again does the rest.
+        """
+        return self._send(calls.redrive(Redrive(filter=which, limit=limit, cursor=cursor)))
 
     def delete(self, task_id: Id) -> None:
         """Delete a final task. Raises IllegalMove."""
@@ -122,11 +159,35 @@ class Client:
         self.close()
 
     def _send(self, call: Call[T]) -> T:
+        wanted = named(call, self._retries)
+        for failures in range(self._retries):
+            try:
+                return self._ask(wanted)
+            except REPEATED as error:
+                pause = pause_before(wanted, error, failures)
+            time.sleep(pause.total_seconds())
+        return self._ask(wanted)
+
+    def _ask(self, call: Call[T]) -> T:
         try:
             response = self._http.send(transport.request(self._http, call, self._timeout))
         except httpx.HTTPError as error:
             raise transport.unreachable(self._url, error) from error
         return call.result(transport.answer(response))
+
+    @contextmanager
+    def _opened(self, call: Call[Task]) -> Iterator[EventSource]:
+        try:
+            response = self._http.send(transport.request(self._http, call, self._timeout), stream=True)
+            with closing(response):
+                if response.status_code != PROCEED:
+                    response.read()
+                    raise call.error(transport.answer(response))
+                yield EventSource(response)
+        except SSEError as error:
+            raise RemoteError(PROCEED, "not-understood", str(error)) from error
+        except httpx.HTTPError as error:
+            raise transport.unreachable(self._url, error) from error
 
     def _hold(self, talk: Talk) -> Task:
         step = next(talk)
@@ -139,7 +200,7 @@ class Client:
             time.sleep(step.length.total_seconds())
             return talk.send(None)
         try:
-            task = self._send(step)
-        except StoreUnavailable as error:
+            task = self._ask(step)
+        except (StoreUnavailable, TooMany) as error:
             return talk.throw(error)
         return talk.send(task)

@@ -36,15 +36,28 @@ class Call(Generic[T]):
     subject: Subject = field(default_factory=Subject)
     patience: timedelta = timedelta()
     """How long the service may take because it was asked to wait."""
+    follows: int | None = None
+    """For a stream: the version after which it is to go on; 0 for all."""
+    takes_key: bool = False
+    """Whether an Idempotency-Key makes a repeat of it safe."""
     idempotency_key: str | None = None
+    repeatable: bool = False
+    """Whether it does no more when it is sent twice, though it is no GET."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be sent again when nobody knows what became of it."""
+        return self.method == "GET" or self.repeatable or self.idempotency_key is not None
 
     @property
     def headers(self) -> dict[str, str]:
         """What the request must say of itself."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json" if self.follows is None else "text/event-stream"}
+        if self.follows:
+            headers["Last-Event-ID"] = str(self.follows)
         if self.body is not None:
             headers["Content-Type"] = "application/json"
-        if seconds := int(self.patience.total_seconds()):
+        if self.follows is None and (seconds := int(self.patience.total_seconds())):
             headers["Prefer"] = f"wait={seconds}"  # whole seconds only (RFC 7240)
         if self.idempotency_key is not None:
             headers["Idempotency-Key"] = json.dumps(self.idempotency_key)  # a string of RFC 8941

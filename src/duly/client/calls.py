@@ -13,12 +13,17 @@ from duly.client.errors import Subject
 from duly.domain.errors import Flaw, Invalid
 from duly.domain.state import State
 from duly.wire.overview import Queue, Queues, Stats, Worker, Workers
+from duly.wire.redrive import Redrive, Redriven
 from duly.wire.story import Event, Story
 from duly.wire.submit import Batch, Submit
 from duly.wire.task import Task, TaskPage, Tasks
 from duly.wire.task_type import TaskType, TaskTypes
 
 Id = str | UUID
+
+LONGEST_SILENCE = timedelta(seconds=30)
+"""A stream that says nothing for so long, beside the client's own time-out, is broken: the service sends a comment
+every 15 seconds."""
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -70,6 +75,7 @@ def submit(type_name: str, payload: object, options: SubmitOptions) -> Call[Task
         body=_body(submission),
         read=reader(Task),
         subject=Subject(type_name),
+        takes_key=True,
         idempotency_key=None if key is None else str(key),
     )
 
@@ -81,13 +87,27 @@ def submit_many(submissions: Sequence[Submit], idempotency_key: str | None = Non
         path="/v1/tasks/batch",
         body=_body(Batch.model_construct(tasks=list(submissions))),
         read=lambda text: Tasks.model_validate_json(text).tasks,
+        takes_key=True,
         idempotency_key=idempotency_key,
     )
 
 
 def get(task_id: Id, wait: timedelta = timedelta()) -> Call[Task]:
     """With ``wait`` the service answers when the task is final, or after that time."""
-    return Call(method="GET", path=_path(task_id), read=reader(Task), subject=Subject(str(task_id)), patience=wait)
+    subject = Subject(str(task_id))
+    return Call(method="GET", path=_path(task_id), read=reader(Task), subject=subject, patience=wait)
+
+
+def stream(task_id: Id, after: int) -> Call[Task]:
+    """The task's changes after that version; each event reads as the task."""
+    return Call(
+        method="GET",
+        path=_path(task_id, "events"),
+        read=reader(Task),
+        subject=Subject(str(task_id)),
+        patience=LONGEST_SILENCE,
+        follows=after,
+    )
 
 
 def events(task_id: Id) -> Call[list[Event]]:
@@ -111,7 +131,7 @@ def page(filters: Filters, limit: int, cursor: str | None, *, basic: bool = Fals
 def cancel(task_id: Id) -> Call[Task]:
     """The task as it is then: cancelled, or running and asked to stop."""
     subject = Subject(str(task_id), "cancelled")
-    return Call(method="POST", path=_path(task_id, "cancel"), read=reader(Task), subject=subject)
+    return Call(method="POST", path=_path(task_id, "cancel"), read=reader(Task), subject=subject, repeatable=True)
 
 
 def retry(task_id: Id, payload: object = UNCHANGED) -> Call[Task]:
@@ -119,6 +139,11 @@ def retry(task_id: Id, payload: object = UNCHANGED) -> Call[Task]:
     body = None if isinstance(payload, _Unchanged) else dumps({"payload": payload})
     subject = Subject(str(task_id), "retried")
     return Call(method="POST", path=_path(task_id, "retry"), body=body, read=reader(Task), subject=subject)
+
+
+def redrive(wanted: Redrive) -> Call[Redriven]:
+    """Many tasks again, by filter."""
+    return Call(method="POST", path="/v1/tasks/retry", body=_body(wanted), read=reader(Redriven))
 
 
 def delete(task_id: Id) -> Call[None]:
@@ -135,7 +160,7 @@ def queues() -> Call[list[Queue]]:
 def pause(queue: str, paused: bool) -> Call[Queue]:
     """Pause a queue, or let it go on."""
     path = f"/v1/queues/{quote(queue, safe='')}/{'pause' if paused else 'resume'}"
-    return Call(method="POST", path=path, read=reader(Queue), subject=Subject(queue))
+    return Call(method="POST", path=path, read=reader(Queue), subject=Subject(queue), repeatable=True)
 
 
 def types() -> Call[list[TaskType]]:

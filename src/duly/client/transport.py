@@ -1,9 +1,9 @@
 """How a call becomes an httpx request, and an httpx response or error becomes an answer or error of ours."""
 
-import json
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TypedDict
 
 import httpx
@@ -15,9 +15,14 @@ from duly.domain.errors import Misconfigured
 DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_VARIABLE = "DULY_KEY"
 DEFAULT_TIMEOUT = timedelta(seconds=30)
+DEFAULT_RETRIES = 2
 
 LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 """Never asked through a proxy, whatever the environment says of proxies."""
+
+
+_LONGEST = 86_400
+"""Seconds; whoever says more is not believed."""
 
 
 class Setup(TypedDict):
@@ -80,4 +85,12 @@ def _parsed(url: str) -> httpx.URL:
 
 
 def _retry_after(text: str | None) -> timedelta | None:
-    return timedelta(seconds=json.loads(text)) if text is not None and text.isdecimal() else None
+    """Seconds, or a date (RFC 9110 section 10.2.3): proxies send that too."""
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal():
+        return timedelta(seconds=min(int(text[:9]), _LONGEST))
+    try:
+        return max(parsedate_to_datetime(text) - datetime.now(UTC), timedelta())
+    except (TypeError, ValueError):  # no date, or one without its offset
+        return None

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from duly.client.call import Call
 from duly.client.calls import Id, get
-from duly.domain.errors import StoreUnavailable, TaskCancelled, TaskFailed
+from duly.domain.errors import StoreUnavailable, TaskCancelled, TaskFailed, TooMany
 from duly.domain.state import FINAL, State
 from duly.wire.task import Task
 
@@ -49,7 +49,7 @@ def until_final(task_id: Id, longest: timedelta | None, now: Callable[[], float]
             task = yield get(task_id, _slice(deadline, asked))
             heard = now()
             pause = SHORT if heard - asked < SHORT.total_seconds() else timedelta()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, TooMany) as error:
             if _over(deadline, now()) or now() - heard > LONGEST_OUTAGE.total_seconds():
                 raise
             pause = max(error.retry_after, SHORT)
