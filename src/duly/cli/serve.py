@@ -11,7 +11,6 @@ from pathlib import Path
 
 import typer
 import uvicorn
-import uvloop
 from fastapi import FastAPI
 
 from duly.api.app import create_app
@@ -21,6 +20,7 @@ from duly.cli.begin import begin_app, opened
 from duly.cli.child import Part, duly_part
 from duly.cli.exits import FAILED, OK
 from duly.cli.life import under_parent
+from duly.cli.loop import run_loop
 from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, SocketFd
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
@@ -72,7 +72,7 @@ def api(
         if parent_fd is None:
             emit("api.listening", {"url": url_of(listener), "processes": processes})
         if processes == 1:
-            code = uvloop.run(_serve(duly, settings, listener, parent_fd, emit))
+            code = run_loop(_serve(duly, settings, listener, parent_fd, emit))
         else:
             code = asyncio.run(_supervise(parts(app, app_dir, listener, processes), settings, emit))
     raise typer.Exit(code)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
 from duly.app import Duly
 from duly.assembly import work
@@ -18,6 +17,7 @@ from duly.cli.child import Part, duly_part
 from duly.cli.exits import OK, RECYCLE
 from duly.cli.health import Health, serve_health
 from duly.cli.life import under_parent
+from duly.cli.loop import run_loop
 from duly.cli.options import App, AppDir, ParentFd, Processes
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
@@ -54,7 +54,7 @@ def worker(
     duly, settings, emit = begin_app(app, app_dir, {"queues": queues, "slots": slots})
     alone = processes == 1 and not _recycles(settings)
     if parent_fd is not None or alone:
-        code = uvloop.run(_work(duly, settings, parent_fd, health_port, emit))
+        code = run_loop(_work(duly, settings, parent_fd, health_port, emit))
     else:
         children = parts(app, app_dir, processes, settings)
         code = asyncio.run(_supervise(children, settings, health_port, emit))
