@@ -28,7 +28,7 @@ import os
 import time
 from pathlib import Path
 
-from duly import Duly, Fail
+from duly import Context, Duly, Fail
 
 duly = Duly()
 
@@ -59,6 +59,13 @@ async def hold(file: str, seconds: float = 30) -> str:
             return "let go"
         await asyncio.sleep(0.01)
     return "gave up"
+
+
+@duly.task(name="test.half")
+async def half(ctx: Context, file: str) -> str:
+    """Say that half is done, and hold on until the file is gone."""
+    await ctx.progress(0.5, "half\\x1b[2J way")
+    return await hold(file)
 '''
 
 

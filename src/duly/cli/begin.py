@@ -8,10 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from duly.app import Duly
-from duly.assembly import Core, open_core
+from duly.assembly import Core, open_core, served
 from duly.cli.load import find
 from duly.domain.errors import StoreUnavailable
-from duly.domain.task import DEFAULT_QUEUE
 from duly.ports.telemetry import Emit
 from duly.settings import Settings, load_settings
 from duly.telemetry.lines import log_lines
@@ -38,10 +37,7 @@ def begin_app(reference: str, folder: Path, overrides: Mapping[str, object]) -> 
     if duly.settings is not None:
         given = {name: value for name, value in overrides.items() if value is not None}
         settings, emit = begin(duly.settings.model_dump(exclude_unset=True) | given)
-    if "queues" not in settings.model_fields_set:
-        named = {DEFAULT_QUEUE, *(task_type.queue for task_type in duly.handlers)}
-        settings = settings.model_copy(update={"queues": tuple(sorted(named))})
-    return duly, settings, emit
+    return duly, settings.model_copy(update={"queues": served(settings, duly.handlers)}), emit
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from duly.cli.exits import FAILED, INTERRUPTED, USAGE
 from duly.cli.migrate import migrate
 from duly.cli.options import QUEUES, SERVER, TASKS
 from duly.cli.output import complain, say
+from duly.cli.retry import retry
 from duly.cli.serve import api
 from duly.cli.work import worker
 from duly.domain.errors import DulyError, Invalid, Misconfigured
@@ -54,7 +55,7 @@ def build() -> typer.Typer:
         ("list", tasks.list_),
         ("show", tasks.show),
         ("cancel", tasks.cancel),
-        ("retry", tasks.retry),
+        ("retry", retry),
     ):
         app.command(name, rich_help_panel=TASKS)(command)
     for name, queue_command in (("queues", tasks.queues), ("pause", tasks.pause), ("resume", tasks.resume)):

@@ -1,11 +1,8 @@
 """Commands about tasks and queues, over HTTP."""
 
-import json
-import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,15 +10,15 @@ import typer
 from duly.cli import output
 from duly.cli.exits import FAILED
 from duly.cli.options import AsJson, TaskIds, Url, parse_duration
+from duly.cli.payload import PAYLOAD_HELP, parsed
+from duly.cli.progress import watch
 from duly.client import Client
-from duly.client.calls import UNCHANGED, Filters, SubmitOptions
+from duly.client.calls import Filters, SubmitOptions
 from duly.client.transport import DEFAULT_URL
-from duly.domain.errors import DulyError, Misconfigured
+from duly.domain.errors import DulyError
 from duly.domain.state import State
 from duly.wire.overview import Queue
 from duly.wire.task import Task
-
-PAYLOAD_HELP = "JSON; @file reads a file, - reads standard input."
 
 
 def submit(
@@ -35,22 +32,25 @@ def submit(
     key: Annotated[str | None, typer.Option(help="At most one live task of the type has it.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 1 when it does not complete.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Wait for the end, with a progress bar.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a task.
 
     [bold]duly submit text.reverse '{"text": "hello"}'[/bold]
 
-    [bold]duly submit media.thumbnail @photo.json --priority 9 --wait[/bold]
+    [bold]duly submit media.thumbnail @photo.json --priority 9 --wait --progress[/bold]
     """
     given = {"queue": queue, "priority": priority, "delay": delay, "key": key, "tags": tag}
     options = SubmitOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
     with Client(url) as client:
-        task = client.submit(type_name, _parsed(payload), **options)
-        if wait:
+        task = client.submit(type_name, parsed(payload), **options)
+        if progress:
+            task = watch(client, task.id)
+        elif wait:
             task = client.wait(task.id)
     _say_task(task, as_json)
-    if wait and task.state is not State.COMPLETED:
+    if (wait or progress) and task.state is not State.COMPLETED:
         raise typer.Exit(FAILED)
 
 
@@ -105,25 +105,7 @@ def cancel(task_ids: TaskIds, url: Url = DEFAULT_URL, *, as_json: AsJson = False
     [bold]duly cancel ID1 ID2[/bold]
     """
     with Client(url) as client:
-        _each(task_ids, client.cancel, as_json)
-
-
-def retry(
-    task_ids: TaskIds,
-    url: Url = DEFAULT_URL,
-    *,
-    payload: Annotated[str | None, typer.Option(help=f"Replaces the payload. {PAYLOAD_HELP}")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run tasks again that have ended, or run scheduled ones now.
-
-    [bold]duly retry ID --payload '{"text": "corrected"}'[/bold]
-
-    [bold]duly list --state failed --json | jq -r '.tasks[].id' | xargs duly retry[/bold]
-    """
-    replacement = UNCHANGED if payload is None else _parsed(payload)
-    with Client(url) as client:
-        _each(task_ids, lambda task_id: client.retry(task_id, replacement), as_json)
+        each(task_ids, client.cancel, as_json)
 
 
 def queues(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
@@ -163,7 +145,7 @@ def resume(
         _say_queues([client.resume(queue)], as_json)
 
 
-def _each(task_ids: Iterable[str], act: Callable[[str], Task], as_json: bool) -> None:
+def each(task_ids: Iterable[str], act: Callable[[str], Task], as_json: bool) -> None:
     """Every one is tried; those that cannot be done are told, and make the command fail."""
     done: list[Task] = []
     failed = False
@@ -193,25 +175,3 @@ def _say_queues(found: list[Queue], as_json: bool) -> None:
         output.say_many_json("queues", found)
     else:
         output.say(output.queue_table(found))
-
-
-def _parsed(text: str) -> object:
-    try:
-        value: object = json.loads(_read(text), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise Misconfigured(
-            f'The payload is not JSON: {error}. Quote it for the shell: \'{{"text": "hello"}}\'.'
-        ) from None
-    except OSError as error:
-        raise Misconfigured(f"The payload cannot be read: {error.filename}: {error.strerror}.") from None
-    return value
-
-
-def _read(text: str) -> str:
-    if text == "-":
-        return sys.stdin.read()
-    return Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
