@@ -8,7 +8,6 @@ folders from the installed programs, databases are made on the servers that the 
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -20,23 +19,20 @@ from pathlib import Path
 from random import Random
 
 import httpx
-from benchmarks.pairs.brokers import Broker, broker_of
+from benchmarks.pairs.brokers import Broker
 from benchmarks.pairs.clients import Clients
 from benchmarks.pairs.mix import a_mix
+from benchmarks.pairs.service import a_broker, a_place, an_api, workers
 from benchmarks.pairs.troubles import TROUBLES, Fire
 from benchmarks.pairs.verdict import Verdict, judge
 from benchmarks.under_fire import all_final, an_empty
 
 from tests.support.processes import eventually
-from tests.support.service import Place, answers, free_port
-
-ROOT = Path(__file__).parents[1]
-APP = ("benchmarks.pairs.app:duly", "--app-dir", str(ROOT))
 
 Pair = tuple[str, str]
 """A database and a broker."""
 
-# PostgreSQL with Celery joins here: a broker of benchmarks/pairs/brokers.py, and its own kind of worker in `_at_work`.
+# PostgreSQL with Celery joins here: its broker in pairs/brokers.py, its workers in pairs/service.py.
 PAIRS: tuple[Pair, ...] = tuple(
     (db, broker) for db in ("postgresql", "mariadb") for broker in ("none", "rabbitmq", "redis")
 )
@@ -84,7 +80,7 @@ HEAD = (
 def run(pair: Pair, url: str, folder: Path, plan: Plan) -> Outcome:
     """The whole run on one empty, migrated database and a broker of its own."""
     random = Random(plan.seed)
-    with _a_broker(pair[1], folder) as broker, _at_work(broker, url, folder, plan) as (fire, logs):
+    with a_broker(pair[1], folder) as broker, _at_work(broker, url, folder, plan) as (fire, logs):
         began = time.monotonic()
         with fire.clients.at_work():
             for trouble in TROUBLES:
@@ -97,40 +93,17 @@ def run(pair: Pair, url: str, folder: Path, plan: Plan) -> Outcome:
 
 
 @contextmanager
-def _a_broker(kind: str, folder: Path) -> Iterator[Broker]:
-    own = folder / "broker"
-    own.mkdir()
-    broker = broker_of(kind, own)
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
-
-
-@contextmanager
 def _at_work(broker: Broker, url: str, folder: Path, plan: Plan) -> Iterator[tuple[Fire, Sequence[Path]]]:
     """An API process and two worker processes."""
-    place, port = _place(broker, url, folder, plan), free_port()
-    base = f"http://127.0.0.1:{port}"
-    with place.duly("api", *APP, "--port", str(port)) as api, httpx.Client(base_url=base, timeout=60) as http:
-        eventually(partial(answers, base), 120)
-        with place.duly("worker", *APP, "--processes", "2", "--slots", str(plan.slots)) as worker:
-            eventually(lambda: worker.said("worker.started"), 120)
-            clients, record = Clients(http), folder / "record"
-            record.touch()
-            yield Fire(http, clients, broker, record, worker.process.pid, plan.deaths), (api.log, worker.log)
-
-
-def _place(broker: Broker, url: str, folder: Path, plan: Plan) -> Place:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
-    own = {
-        "DULY_DATABASE_URL": url,
-        "DULY_LEASE": plan.lease,
-        "DULY_LOG_FORMAT": "json",
-        "JOB_RECORD": str(folder / "record"),
-    }
-    return Place(folder, {**env, **own, **broker.env})
+    record = folder / "record"
+    record.touch()
+    place = a_place(folder, url, broker, DULY_LEASE=plan.lease, JOB_RECORD=str(record))
+    with (
+        an_api(place) as (base, api),
+        httpx.Client(base_url=base, timeout=60) as http,
+        workers(place, "--processes", "2", "--slots", str(plan.slots)) as worker,
+    ):
+        yield Fire(http, Clients(http), broker, record, worker.process.pid, plan.deaths), (api.log, worker.log)
 
 
 def _left(broker: Broker) -> str:

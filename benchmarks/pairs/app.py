@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -74,3 +75,9 @@ async def hold(ctx: Context) -> None:
     """Go on until a cancel arrives."""
     with recorded(ctx):
         await asyncio.Event().wait()
+
+
+@duly.task(name="pair.start")
+async def start() -> float:
+    """When it started, by this machine's clock."""
+    return time.time()

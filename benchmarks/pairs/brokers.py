@@ -26,6 +26,12 @@ class Broker(Protocol):
     def kill(self) -> None:
         """End it without a word."""
 
+    def freeze(self) -> None:
+        """From now on it holds its connections and answers nobody."""
+
+    def thaw(self) -> None:
+        """It goes on."""
+
     def purge(self) -> int:
         """Remove what it holds. Returns how many messages that were."""
         ...
@@ -47,6 +53,10 @@ class NoBroker:
 
     def kill(self) -> None: ...
 
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
     def purge(self) -> int:
         return 0
 
@@ -63,6 +73,7 @@ class RabbitMq:
         self._server = RabbitServer(folder)
         self.env: Mapping[str, str] = {"DULY_BROKER_URL": self._server.url}
         self.start, self.kill, self.cut = self._server.start, self._server.kill, self._server.cut_all
+        self.freeze, self.thaw = self._server.freeze, self._server.thaw
 
     def purge(self) -> int:
         return asyncio.run(self._purge())
@@ -87,6 +98,7 @@ class RedisParts:
         self._server = RedisServer(folder)
         self.env: Mapping[str, str] = {f"DULY_{part}_URL": self._server.url for part in ("BROKER", "BELL", "CACHE")}
         self.start, self.kill = self._server.start, self._server.kill
+        self.freeze, self.thaw = self._server.freeze, self._server.thaw
 
     def purge(self) -> int:
         with Redis.from_url(self._server.url) as redis:
