@@ -156,6 +156,18 @@ class Duly:
         """Open it for synchronous code, on an event loop in a thread of its own."""
         return open_blocking(self)
 
+    def celery_app(self, name: str = "duly") -> Any:
+        """A Celery application whose workers run these handlers: ``celery -A app.celery_app worker``.
+
+        Reads the settings now; DULY_BROKER_URL names Celery's own broker (``celery+redis://…``, ``celery+amqp://…``).
+        Nothing connects before a worker starts. Raises Misconfigured.
+        """
+        try:
+            from duly.fleet import celery_fleet  # noqa: PLC0415  # an optional library
+        except ModuleNotFoundError as error:
+            raise Misconfigured("A Celery fleet needs Celery: pip install 'duly[celery]'.") from error
+        return celery_fleet(self, self._settings or load_settings(), name)
+
     async def work(self, stop: asyncio.Event) -> bool:
         """Run a worker on this open Duly until ``stop`` is set, and drain it."""
         return await work(self.core, stop)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 import structlog
 
 from duly.caches.memory import MemoryCache
-from duly.domain.task import Task, WorkerId
+from duly.domain.task import DEFAULT_QUEUE, Task, WorkerId
 from duly.engine.background import in_background
 from duly.engine.bell import LocalBell
 from duly.engine.handlers import Handlers
@@ -35,9 +35,9 @@ from duly.engine.tasks import Tasks
 from duly.engine.worker import Worker
 from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.entrance import Entrance, open_entrance
-from duly.parts import open_bell, open_broker, open_cache
+from duly.parts import open_announcer, open_bell, open_broker, open_cache, open_counter
 from duly.ports.bell import Bell
-from duly.ports.broker import Broker
+from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
 from duly.ports.joined import Joined
 from duly.ports.store import Retention, Store
@@ -101,6 +101,8 @@ class Open:
     store: Store
     bell: Bell
     broker: Broker | None
+    announcer: Announcer | None
+    """The broker, or a fleet's that is none of Duly's own workers."""
     relay: Relay | None
     cache: Cache | None
     entrance: Entrance
@@ -127,10 +129,14 @@ async def open_core(
         local = LocalBell()
         bell = await stack.enter_async_context(open_bell(settings, local, tell)) if opener is None else local
         broker = await stack.enter_async_context(open_broker(settings, tell))
-        relay = None if broker is None else Relay(store, broker, tell)
+        fleet = await stack.enter_async_context(open_announcer(settings, tell))
+        announcer = fleet if broker is None else broker
+        relay = None if announcer is None else Relay(store, announcer, tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
-        entrance = await open_entrance(settings, store, tell)
-        core = _core(settings, handlers, open_this, Open(store, bell, broker, relay, cache, entrance, tell))
+        counter = await stack.enter_async_context(open_counter(settings))
+        entrance = await open_entrance(settings, store, counter, tell)
+        opened = Open(store, bell, broker, announcer, relay, cache, entrance, tell)
+        core = _core(settings, handlers, open_this, opened)
         background = [core.service.tasks.run(), _housekeeping(core, store).run()]
         if opener is None:
             background += _watching(settings, local)
@@ -161,6 +167,13 @@ def _core(settings: Settings, handlers: Handlers, opener: StoreOpener, opened: O
 async def work(core: Core, stop: asyncio.Event) -> bool:
     """Run a worker until ``stop`` is set; returns whether the process asks to be replaced."""
     return await Worker(worker_parts(core), worker_options(core.settings)).run(stop)
+
+
+def served(settings: Settings, handlers: Handlers) -> tuple[str, ...]:
+    """The queues of a worker. Without a word about queues: all that the handlers name."""
+    if "queues" in settings.model_fields_set:
+        return settings.queues
+    return tuple(sorted({DEFAULT_QUEUE, *(task_type.queue for task_type in handlers)}))
 
 
 async def run_worker(settings: Settings, handlers: Handlers, stop: asyncio.Event) -> bool:
@@ -227,7 +240,7 @@ def _service(settings: Settings, handlers: Handlers, opened: Open, herald: Heral
     overview = Overview(store, herald, landscape)
     tasks = Tasks(parts, landscape)
     doors = opened.entrance
-    return Service(tasks, overview, handlers, store, limits, opened.broker, opened.cache, doors.access, doors.quotas)
+    return Service(tasks, overview, handlers, store, limits, opened.announcer, opened.cache, doors.access, doors.quotas)
 
 
 def _watching(settings: Settings, bell: LocalBell) -> list[Coroutine[None, None, None]]:

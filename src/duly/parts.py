@@ -5,25 +5,40 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from duly.caches.memory import MemoryCache
 from duly.domain.errors import Misconfigured
 from duly.ports.bell import Bell
-from duly.ports.broker import Broker
+from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
 from duly.ports.clock import Clock
+from duly.ports.counter import Counter
 from duly.ports.telemetry import Emit
 from duly.settings import Settings
 
+REDIS = ("redis", "rediss")
+
 
 def open_broker(settings: Settings, emit: Emit) -> AbstractAsyncContextManager[Broker | None]:
-    """The broker that the settings name; none where they name none. Raises Misconfigured."""
+    """The broker of Duly's own workers; none where the settings name none, or a fleet's. Raises Misconfigured."""
     url = settings.broker_url
     match _scheme(url):
-        case "":
+        case "" | "celery+amqp" | "celery+amqps" | "celery+redis" | "celery+rediss":
             return nullcontext()
         case "amqp" | "amqps":
             return _rabbitmq(url, emit)
         case "redis" | "rediss":
             return _redis(url, emit)
         case scheme:
-            raise Misconfigured(f"DULY_BROKER_URL: Duly knows amqp, amqps, redis and rediss, not {scheme}.")
+            known = "amqp, amqps, redis, rediss, and each with celery+ before it"
+            raise Misconfigured(f"DULY_BROKER_URL: Duly knows {known}; not {scheme}.")
+
+
+def open_announcer(settings: Settings, emit: Emit) -> AbstractAsyncContextManager[Announcer | None]:
+    """What makes tasks known to a Celery fleet; None where the settings name none. Raises Misconfigured."""
+    if not _scheme(settings.broker_url).startswith("celery+"):
+        return nullcontext()
+    try:
+        from duly.brokers.celery.announcer import open_celery_announcer  # noqa: PLC0415  # an optional library
+    except ModuleNotFoundError as error:
+        raise _driver("Celery", "celery") from error
+    return open_celery_announcer(settings.broker_url, emit)
 
 
 def open_bell(settings: Settings, local: Bell, emit: Emit) -> AbstractAsyncContextManager[Bell]:
@@ -54,6 +69,30 @@ def open_cache(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[
             return _redis_cache(settings.cache_url)
         case scheme:
             raise Misconfigured(f"DULY_CACHE_URL: Duly knows memory, redis and rediss, not {scheme}.")
+
+
+def open_counter(settings: Settings) -> AbstractAsyncContextManager[Counter | None]:
+    """What counts requests for all API processes: the Redis that the settings name for this, or for anything.
+
+    None: each process counts for itself. Raises Misconfigured.
+    """
+    others = (settings.cache_url, settings.bell_url, settings.broker_url)
+    url = settings.limits_url or next((url for url in others if _scheme(url) in REDIS), "none")
+    match _scheme(url):
+        case "none":
+            return nullcontext()
+        case "redis" | "rediss":
+            return _redis_counter(url)
+        case scheme:
+            raise Misconfigured(f"DULY_LIMITS_URL: Duly knows redis, rediss and none, not {scheme}.")
+
+
+def _redis_counter(url: str) -> AbstractAsyncContextManager[Counter]:
+    try:
+        from duly.links.redis_buckets import open_redis_buckets  # noqa: PLC0415  # an optional driver
+    except ModuleNotFoundError as error:
+        raise _driver("Redis", "redis") from error
+    return open_redis_buckets(url)
 
 
 def _redis_cache(url: str) -> AbstractAsyncContextManager[Cache]:

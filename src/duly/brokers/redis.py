@@ -12,7 +12,7 @@ from duly.brokers.message import MAX_KEPT, Foreign, encode, opened
 from duly.brokers.redis_keys import FOREIGN_KEPT, KEPT, MAX_FOREIGN, MAX_MESSAGES, TAKE, RedisKeys
 from duly.domain.errors import BrokerUnavailable
 from duly.domain.task import HIGHEST_PRIORITY
-from duly.links.redis import LONGEST_WAIT, OUTSIDE, RedisFacts, Word, ask, call, call_all, redis_at, said
+from duly.links.redis import LONGEST_WAIT, OUTSIDE, Word, ask, call, call_all, redis_at, risks_to_hints, said
 from duly.ports.broker import BrokerFacts, Hint
 from duly.ports.telemetry import Emit
 
@@ -62,7 +62,7 @@ class RedisBroker:
         with _translated():
             told = await ask(self._client)
             foreign = await call(self._client, "LLEN", self._keys.dead_letters)
-        warnings = [*told.warnings, *_risks(told)]
+        warnings = [*told.warnings, *risks_to_hints(told)]
         if foreign:
             warnings.append(f"{foreign} messages that are not Duly's were put aside in {self._keys.dead_letters}.")
         return BrokerFacts("redis", f"{told.product} {told.version}", tuple(warnings), self._keys.rules())
@@ -187,19 +187,6 @@ async def set_aside_keys(client: Redis, keys: RedisKeys, broken: Sequence[str], 
         emit("hint.refused", {"key": key, "cause": "no list"})
         aside = keys.broken(key)  # renaming fails where another process was quicker, and that is well
         await call_all(client, [("RENAME", key, aside), ("EXPIRE", aside, FOREIGN_KEPT // timedelta(seconds=1))])
-
-
-def _risks(told: RedisFacts) -> Iterator[str]:
-    if told.max_memory_bytes and told.policy != "noeviction":
-        yield (
-            f"maxmemory-policy is {told.policy}: hints may be evicted, and their tasks start some seconds later."
-            " Set it to noeviction, or give the broker a Redis of its own."
-        )
-    if not told.persistent:
-        yield (
-            "appendonly is off: a restart of Redis forgets all hints, and their tasks start some seconds later."
-            " No task is lost by that."
-        )
 
 
 def _no_list(error: Exception) -> bool:

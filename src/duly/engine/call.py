@@ -53,8 +53,9 @@ def in_thread(threads: Threads, task_type: TaskType, arguments: Mapping[str, obj
 class Vigil:
     """Waits for the end of a call, and tells when it was asked to end and its time for that is over."""
 
-    def __init__(self, running: Running, call: Call) -> None:
+    def __init__(self, running: Running, call: Call, *, cancels: bool) -> None:
         self._call = call
+        self._cancels = cancels
         self._loop = asyncio.get_running_loop()
         self._over: deque[Cause] = deque()
         self._news = asyncio.Event()
@@ -64,7 +65,7 @@ class Vigil:
     async def next(self) -> Cause | None:
         """Why the attempt is over although the handler goes on; None: the handler has ended.
 
-        A cancel request is not told: an attempt waits for what comes of it.
+        A cancel request is told where ``cancels`` says so: else an attempt waits for what comes of it.
         """
         try:
             while not self._over and not self._call.returning.done():
@@ -84,6 +85,8 @@ class Vigil:
             self._call.stop()
             if cause is not Cause.CANCEL:
                 self._loop.call_later(self._call.patience.total_seconds(), self._is_over, cause)
+            elif self._cancels:
+                self._loop.call_later(COOPERATION.total_seconds(), self._is_over, cause)
 
     def _is_over(self, cause: Cause) -> None:
         self._over.append(cause)

@@ -3,14 +3,14 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from duly.domain.fact import Interrupted, Returned, Stopped, Unhandled, Unstorable, WorkerFact
 from duly.domain.failure import Failure
 from duly.domain.task import Task
-from duly.engine.call import Call, Caught, Vigil, in_loop, in_thread
+from duly.engine.call import COOPERATION, Call, Caught, Vigil, in_loop, in_thread
 from duly.engine.cause import Cause
 from duly.engine.handlers import Handlers, TaskType
 from duly.engine.lease import LeaseKeeper
@@ -24,6 +24,9 @@ from duly.engine.settle import Settler
 from duly.engine.threads import Threads
 from duly.ports.store import Store
 from duly.ports.telemetry import Emit
+
+LastResort = Callable[[], Awaitable[None]]
+"""Has this process ended, in which nothing else runs, because a handler does not end that was told to."""
 
 LONGEST_UNHANDLED = timedelta(seconds=60)
 
@@ -44,6 +47,7 @@ class Tools:
     lease: timedelta
     bind: Callable[[Task], None]
     """Puts the task on every log line of the current asyncio task."""
+    last_resort: LastResort | None
 
 
 class Runner:
@@ -144,21 +148,32 @@ class Runner:
     async def _left_behind(self, running: Running, judge: Judge, call: Call, claimed_at: float) -> bool:
         """Wait for the handler. Whether it goes on still when the worker stops, so that it is left behind.
 
-        One that goes on after its time-out keeps its slot, and whatever comes of it is refused.
+        One that goes on after its time-out keeps its slot, and whatever comes of it is refused; unless there is a last
+        resort: then one that goes on after a cancel is settled too, and none that is over goes on for long.
         """
-        vigil, settled = Vigil(running, call), False
+        vigil, settled = Vigil(running, call, cancels=self._tools.last_resort is not None), False
         while (cause := await vigil.next()) is not None:
-            if cause is Cause.TIMEOUT:
-                await self._settle(running.task, judge.timed_out(), claimed_at, running)
+            if cause in (Cause.TIMEOUT, Cause.CANCEL) and not settled:
+                fact = judge.timed_out() if cause is Cause.TIMEOUT else Stopped(running.task.claim)
+                await self._settle(running.task, fact, claimed_at, running)
                 settled = True
                 self._tools.keeper.release(running)
-            elif cause is Cause.STOP:
+            if cause is not Cause.STOP:
+                await self._end_for_good(call)
+            else:
                 self._left.add(call.returning)
                 call.returning.add_done_callback(self._left.discard)
                 if not settled:
                     await self._settle(running.task, Interrupted(running.task.claim), claimed_at, running)
                 return True
         return False
+
+    async def _end_for_good(self, call: Call) -> None:
+        if self._tools.last_resort is None:
+            return
+        ended, _ = await asyncio.wait({call.returning}, timeout=COOPERATION.total_seconds())
+        if not ended:
+            await self._tools.last_resort()
 
     async def _check_inside(self, running: Running, judge: Judge, fact: WorkerFact | None, claimed_at: float) -> None:
         """The handler settled inside its own transaction: find out whether that was committed."""

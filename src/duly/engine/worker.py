@@ -3,9 +3,11 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from typing import Protocol
 
 import psutil
 
@@ -13,7 +15,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.domain.stats import WorkerRecord
 from duly.engine.background import in_background
 from duly.engine.cause import Cause
-from duly.engine.intake import Demand, Intake
+from duly.engine.intake import Around, Demand, Intake, Start
 from duly.engine.loop import every
 from duly.engine.stall import StallWatch
 from duly.engine.workshop import WorkerOptions, WorkerParts, Workshop, open_workshop
@@ -26,12 +28,38 @@ LAST_SETTLES = timedelta(seconds=5)
 """After the grace, so long is given to put back what still runs."""
 
 
-class Worker:
-    """One worker process's work."""
+class Intaking(Protocol):
+    """How tasks come to a worker."""
 
-    def __init__(self, parts: WorkerParts, options: WorkerOptions) -> None:
+    @property
+    def busy(self) -> int:
+        """Slots that are taken."""
+        ...
+
+    @property
+    def started(self) -> int:
+        """Attempts started since the beginning."""
+        ...
+
+    def close(self) -> None:
+        """Claim no more."""
+        ...
+
+    async def run(self) -> None:
+        """Claim and start attempts until closed; then wait for those that run."""
+        ...
+
+
+Opening = Callable[[Around, Demand, Start], Intaking]
+
+
+class Worker:
+    """One worker process's work. It looks for tasks by itself, unless it is given another way to come by them."""
+
+    def __init__(self, parts: WorkerParts, options: WorkerOptions, intake: Opening = Intake) -> None:
         self._parts = parts
         self._options = options
+        self._open_intake = intake
         self._started_at = parts.store.clock.now()
         self._recycle = False
         self._announced = False
@@ -57,7 +85,7 @@ class Worker:
         self._parts.emit("worker.stopped", self._facts() | {"recycle": self._recycle})
         return self._recycle
 
-    def _intake(self, workshop: Workshop) -> Intake:
+    def _intake(self, workshop: Workshop) -> Intaking:
         options = self._options
         demand = Demand(
             queues=options.queues,
@@ -66,7 +94,7 @@ class Worker:
             lease=options.lease,
             poll_interval=options.poll_interval,
         )
-        return Intake(self._parts, demand, workshop.runner.run)
+        return self._open_intake(self._parts, demand, workshop.runner.run)
 
     async def _hear_cancels(self, workshop: Workshop) -> None:
         """A cancel that is rung reaches its handler at once, not with the keeper's next look."""
@@ -75,7 +103,7 @@ class Worker:
                 if await ear.wait(HOUR):
                     workshop.keeper.look_for_cancels()
 
-    async def _until(self, stop: asyncio.Event, intake: Intake, workshop: Workshop) -> None:
+    async def _until(self, stop: asyncio.Event, intake: Intaking, workshop: Workshop) -> None:
         async with asyncio.TaskGroup() as group:
             working = group.create_task(intake.run())
             stopping = group.create_task(stop.wait())
@@ -94,7 +122,7 @@ class Worker:
         if not done:
             working.cancel()
 
-    async def _beat(self, intake: Intake) -> int:
+    async def _beat(self, intake: Intaking) -> int:
         """Say that this worker lives; the first time, also free the tasks that waited for its handlers."""
         types = self._parts.handlers.names()
         record = WorkerRecord(
@@ -122,7 +150,7 @@ class Worker:
             async with asyncio.timeout(LAST_SETTLES.total_seconds()):
                 await self._parts.store.roster.leave(self._parts.id)
 
-    async def _consider_recycling(self, intake: Intake, stop: asyncio.Event) -> bool:
+    async def _consider_recycling(self, intake: Intaking, stop: asyncio.Event) -> bool:
         tasks, memory = self._options.max_tasks, self._options.max_memory
         self._recycle |= (tasks is not None and intake.started >= tasks) or (
             memory is not None and psutil.Process().memory_info().rss > memory

@@ -14,7 +14,7 @@ from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
 from duly.engine.meter import Meter
 from duly.engine.process import Nursery, Processes
-from duly.engine.run import Runner, Tools
+from duly.engine.run import LastResort, Runner, Tools
 from duly.engine.settle import Settler
 from duly.engine.stall import StallWatch
 from duly.engine.sweep import Sweeper
@@ -63,6 +63,7 @@ class WorkerParts:
     emit: Emit
     bind: Callable[[Task], None]
     id: WorkerId
+    last_resort: LastResort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
         emit=parts.emit,
         lease=options.lease,
         bind=parts.bind,
+        last_resort=parts.last_resort,
     )
     keeper.start()
     try:

@@ -1,6 +1,6 @@
 """How Duly talks to Redis and Valkey: connections, time limits, and what the server says of itself."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -101,7 +101,11 @@ async def ask(client: Redis) -> RedisFacts:
     except ResponseError as error:  # an ACL that does not allow INFO, or a proxy that does not know it
         await call(client, "PING")
         return RedisFacts("redis", "unknown", "unknown", 0, False, (f"INFO is not allowed here: {said(error)}",))
-    facts: Mapping[str, object] = told if isinstance(told, dict) else {}
+    return facts_of(told if isinstance(told, dict) else {})
+
+
+def facts_of(facts: Mapping[str, object]) -> RedisFacts:
+    """What an answer to INFO says."""
     product = "valkey" if "valkey_version" in facts else "redis"
     return RedisFacts(
         product=product,
@@ -111,6 +115,20 @@ async def ask(client: Redis) -> RedisFacts:
         persistent=_number(facts.get("aof_enabled")) == 1,
         warnings=tuple(_wrong(facts)),
     )
+
+
+def risks_to_hints(told: RedisFacts) -> Iterator[str]:
+    """How this server may lose hints, and what to do about it."""
+    if told.max_memory_bytes and told.policy != "noeviction":
+        yield (
+            f"maxmemory-policy is {told.policy}: hints may be evicted, and their tasks start some seconds later."
+            " Set it to noeviction, or give the broker a Redis of its own."
+        )
+    if not told.persistent:
+        yield (
+            "appendonly is off: a restart of Redis forgets all hints, and their tasks start some seconds later."
+            " No task is lost by that."
+        )
 
 
 def _wrong(facts: Mapping[str, object]) -> list[str]:

@@ -80,6 +80,14 @@ async def block_once(ctx: Context) -> int:
     return ctx.attempt
 
 
+@duly.task(name="stubborn")
+def stubborn(ctx: Context) -> None:
+    """Pay no attention to being told to end."""
+    effect("start", ctx)
+    time.sleep(LONGEST)
+    effect("end", ctx)
+
+
 @duly.task(name="poison", retry=Retry(max_attempts=5))
 async def poison(ctx: Context) -> None:
     """Kill whatever process it runs in."""

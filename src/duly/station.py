@@ -1,0 +1,125 @@
+"""Duly in a process that somebody else runs: an event loop in a thread of its own, with all that a worker has."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from threading import Thread
+from typing import Protocol
+
+from duly.assembly import Core, open_core, worker_options, worker_parts
+from duly.domain.errors import DulyError
+from duly.domain.task import TaskId
+from duly.engine.handed import Handed
+from duly.engine.handlers import Handlers
+from duly.engine.intake import Around, Demand, Start
+from duly.engine.worker import Worker
+from duly.ports.telemetry import Emit
+from duly.settings import Settings
+
+AGAIN = timedelta(seconds=2)
+"""So long after a failure to open (a database that is away) the next try begins."""
+
+LONGEST_GOODBYE = timedelta(seconds=15)
+"""Beyond the grace: putting back what still runs, and closing."""
+
+
+class Standing(Protocol):
+    """The application: its handlers, which may also submit where they run."""
+
+    @property
+    def handlers(self) -> Handlers:
+        """What can be run."""
+        ...
+
+    def on(self, core: Core) -> AbstractContextManager[None]:
+        """Stand on these parts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """Where a station stands."""
+
+    queues: tuple[str, ...]
+    slots: int
+    last_resort: Callable[[str], Awaitable[None]] | None
+    """Has this process killed, by the name of what runs in it; None where other work would die with it."""
+
+
+class Station:
+    """Runs the tasks that it is handed. Started once; everything it has is made in this process, after any fork."""
+
+    def __init__(self, app: Standing, settings: Settings, post: Post, emit: Emit) -> None:
+        self._app = app
+        self._settings = settings.model_copy(update={"queues": post.queues, "slots": post.slots})
+        self._post = post
+        self._emit = emit
+        self._loop: Future[asyncio.AbstractEventLoop] = Future()
+        self._handed: Future[Handed] = Future()
+        self._stop = asyncio.Event()
+        self._name = ""
+        self._thread = Thread(target=self._run, name="duly", daemon=True)
+
+    def start(self) -> None:
+        """Open in the background; what is handed meanwhile waits."""
+        self._thread.start()
+
+    def take(self, queue: str, task_id: TaskId, name: str) -> bool:
+        """Claim this task and run it to the attempt's end. Blocks. False: there was nothing to claim."""
+        self._name = name
+        handed = self._handed.result()
+        return asyncio.run_coroutine_threadsafe(handed.take(queue, task_id), self._loop.result()).result()
+
+    def drain(self) -> None:
+        """Claim no more; what runs may go on within the grace, then it is put back. Does not wait."""
+        self._loop.result().call_soon_threadsafe(self._stop.set)
+
+    def close(self) -> None:
+        """Drain, and wait until all is closed."""
+        with suppress(RuntimeError):  # it has ended already
+            self.drain()
+        self._thread.join((self._settings.grace + LONGEST_GOODBYE).total_seconds())
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop.set_result(asyncio.get_running_loop())
+        while not self._stop.is_set():
+            try:
+                async with open_core(self._settings, self._app.handlers, emit=self._emit) as core:
+                    with self._app.on(core):
+                        await self._work(core)
+            except DulyError as error:
+                self._emit("station.unopened", {"error": str(error), "again_in": AGAIN})
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN.total_seconds()):
+                        await self._stop.wait()
+        if not self._handed.done():
+            self._handed.cancel()
+
+    async def _work(self, core: Core) -> None:
+        resort = None if self._post.last_resort is None else self._end_process
+        parts = replace(worker_parts(core), last_resort=resort)
+        options = replace(worker_options(self._settings), max_tasks=None, max_memory=None)  # not ours to replace
+        await Worker(parts, options, self._intake).run(self._stop)
+
+    def _intake(self, around: Around, demand: Demand, start: Start) -> Handed:
+        handed = Handed(around, demand, start)
+        self._handed.set_result(handed)
+        return handed
+
+    async def _end_process(self) -> None:
+        """Ask whoever runs this process to kill it; where that does not help, do it here."""
+        assert self._post.last_resort is not None  # noqa: S101  # only then this is called
+        try:
+            async with asyncio.timeout(AGAIN.total_seconds()):
+                await self._post.last_resort(self._name)
+                await asyncio.Event().wait()
+        except TimeoutError:
+            os.kill(os.getpid(), signal.SIGKILL)
