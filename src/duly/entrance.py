@@ -14,8 +14,9 @@ from duly.engine.identity import Access
 from duly.engine.identity_jwks import Jwks
 from duly.engine.identity_jwt import Tokens, Trust
 from duly.engine.identity_keys import KeyRing
-from duly.engine.quotas import Kind, Quotas
+from duly.engine.quotas import Kind, Quotas, Shared
 from duly.links.jwks import HttpJwks
+from duly.ports.counter import Counter
 from duly.ports.store import Store
 from duly.ports.telemetry import Emit
 from duly.settings import PREFIX, Settings, auth_required, is_loopback
@@ -29,10 +30,11 @@ class Entrance:
     quotas: Quotas | None
 
 
-async def open_entrance(settings: Settings, store: Store, emit: Emit) -> Entrance:
+async def open_entrance(settings: Settings, store: Store, counter: Counter | None, emit: Emit) -> Entrance:
     """Raises Misconfigured, StoreUnavailable."""
     access = await _access(settings, store, emit) if auth_required(settings) else None
-    return Entrance(access, _quotas(settings))
+    shared = None if counter is None else Shared(counter, time.monotonic, emit)
+    return Entrance(access, _quotas(settings, shared))
 
 
 async def _access(settings: Settings, store: Store, emit: Emit) -> Access:
@@ -65,11 +67,11 @@ def _jwks(settings: Settings, emit: Emit) -> Jwks | None:
     return Jwks(HttpJwks(url), time.monotonic, emit)
 
 
-def _quotas(settings: Settings) -> Quotas | None:
+def _quotas(settings: Settings, shared: Shared | None) -> Quotas | None:
     rates = {
         Kind.SUBMIT: rate_of(settings.limit_submit),
         Kind.READ: rate_of(settings.limit_read),
         Kind.CONTROL: rate_of(settings.limit_control),
     }
     buckets = {kind: Buckets(*rate, time.monotonic) for kind, rate in rates.items() if rate is not None}
-    return Quotas(buckets) if buckets else None
+    return Quotas(buckets, shared) if buckets else None

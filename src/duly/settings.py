@@ -136,10 +136,16 @@ class Settings(BaseSettings):
         description="Who sees `/docs` and `/openapi.json`; auto: all if nobody is asked or on loopback, else admin.",
     )
     limit_submit: RatePerTime = Field(
-        default="", description="Submits of one identity in each API process, as in 600/1m; empty: any number."
+        default="", description="Submits of one identity, as in 600/1m; a batch counts as its tasks; empty: any number."
     )
     limit_read: RatePerTime = Field(default="", description="The same for reads.")
     limit_control: RatePerTime = Field(default="", description="The same for cancel, retry, delete, pause and resume.")
+
+    limits_url: str = Field(
+        default="",
+        repr=False,
+        description="Where API processes count together: redis://…; none: each alone; empty: any Redis named above.",
+    )
 
     max_pending: int = Field(
         default=0,

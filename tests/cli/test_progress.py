@@ -105,7 +105,9 @@ def dead(client):
 @pytest.mark.mistake(29)
 def test_a_dry_run_counts_what_would_be_retried_and_retries_nothing(call, client, dead):
     told = call("retry", "--state", "failed", "--tag", dead, "--dry-run")
-    counted = call("retry", "--state", "failed", "--tag", dead, "--error-type", "duly.domain.retry.Fail", "--dry-run", "--json")
+    counted = call(
+        "retry", "--state", "failed", "--tag", dead, "--error-type", "duly.domain.retry.Fail", "--dry-run", "--json"
+    )
     others = call("retry", "--state", "failed", "--tag", dead, "--error-type", "OSError", "--dry-run", "--json")
 
     assert told.out.splitlines()[1:] == ["test.fail  default  duly.domain.retry.Fail  5", "5 would be retried."]

@@ -106,3 +106,17 @@ def test_no_more_names_are_kept_than_there_is_room_for(timer):
     assert len(buckets._full_at) == MOST
     assert buckets.look("0").left == 1
     assert buckets.look(str(MOST)).left == 0
+
+
+async def test_a_batch_counts_as_its_tasks_and_owes_what_is_not_there(counted, timer):
+    key = await counted.key()
+    body = {"tasks": [{"type": "text.reverse", "payload": {"text": "a"}}] * 5}
+
+    batch = await counted.ask("POST", "/v1/tasks/batch", key, json=body)
+    refused = await counted.ask("POST", "/v1/tasks", key, json=body["tasks"][0])
+    timer.advance(120 * SECOND)
+    later = await counted.ask("POST", "/v1/tasks", key, json=body["tasks"][0])
+
+    assert (batch.status_code, _fields(batch)[0]) == (202, '"submit";r=0;t=120')
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "120")
+    assert later.status_code == 202

@@ -84,7 +84,7 @@ class Entry:
         service = self._service()
         identity = await _identified(service, request)
         request.scope[IDENTITY] = identity
-        _count(service, request.scope, identity, right.kind)
+        await _count(service, request.scope, identity, right.kind)
         if not identity.holds(*right.scopes):
             raise Forbidden(f"This needs the scope {' or '.join(right.scopes)}.", right.scopes)
         if identity.queues is not None:
@@ -146,6 +146,13 @@ def narrowed(request: Request, query: TaskQuery) -> TaskQuery:
     return query if queues is None else replace(query, queues=queues)
 
 
+async def count_tasks(request: Request, service: Service, tasks: int) -> None:
+    """A batch counts as its tasks: it was let in as one request, and owes the others."""
+    charge: Charge | None = request.scope.get(CHARGE)
+    if charge is not None and service.quotas is not None and tasks > 1:
+        request.scope[CHARGE] = await service.quotas.owe(identity_of(request).name, charge, tasks - 1)
+
+
 def rate_fields(scope: AsgiScope) -> dict[str, str]:
     """``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10), where requests are counted."""
     charge: Charge | None = scope.get(CHARGE)
@@ -177,8 +184,8 @@ def _credential(request: Request) -> str:
     return credential.strip()
 
 
-def _count(service: Service, scope: AsgiScope, identity: Identity, kind: Kind) -> None:
-    charge = None if service.quotas is None else service.quotas.charge(identity.name, kind)
+async def _count(service: Service, scope: AsgiScope, identity: Identity, kind: Kind) -> None:
+    charge = None if service.quotas is None else await service.quotas.charge(identity.name, kind)
     scope[CHARGE] = charge
     if charge is not None and not charge.level.allowed:
         raise TooMany(f"Too many requests of the kind {kind}.", charge.level.refill)

@@ -29,6 +29,7 @@ LEVELS: Mapping[str, int] = {
     "lease.expired": WARNING,
     "lease.lost": WARNING,
     "lease.unrenewed": WARNING,
+    "limits.unavailable": WARNING,
     "loop.dead": ERROR,
     "loop.failed": ERROR,
     "loop.stalled": WARNING,

@@ -15,7 +15,7 @@ from duly.api.headers import preferred_wait, traceparent
 from duly.api.once import once_key
 from duly.api.presence import while_present
 from duly.api.query import parameters
-from duly.api.rights import check_accepted, check_submits, permitted_of
+from duly.api.rights import check_accepted, check_submits, count_tasks, permitted_of
 from duly.domain.errors import StoreUnavailable
 from duly.engine.service import Service
 from duly.engine.submission import Submission
@@ -58,6 +58,7 @@ class SubmitRoutes:
         body = await read_json(request, service.limits.max_body)
         wanted = [_submission(one, request) for one in fitted(Batch, body).tasks]
         check_submits(request, service, wanted)
+        await count_tasks(request, service, len(wanted))
         accepted = await service.tasks.submit_many(wanted, once_key(request, body))
         reasons = await reasons_to_wait(service, [one.task for one in accepted])
         shown = (tasks_json([one.task], reasons, permitted_of(request, one)) for one in accepted)
