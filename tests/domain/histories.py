@@ -19,13 +19,14 @@ UNTOLD = {facts.Due: Kind.DUE, facts.RunNow: Kind.DUE, facts.Returned: Kind.COMP
 
 @dataclass
 class Life:
-    """A task, what was stored of its story, and what truly happened to it: version, kind and time."""
+    """A task, what was stored of its story, and what truly happened: version, kind and time; and what it added."""
 
     task: Task
     now: datetime = NOON
     stored: list[TaskEvent] = field(default_factory=list)
     truth: list[tuple[int, Kind, datetime]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    added: list[Task] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.truth.append((1, Kind.SUBMITTED, self.now))
@@ -42,6 +43,7 @@ class Life:
 
     def _write(self, change: Change, untold: Kind | None) -> None:
         self.stored.extend(change.events)
+        self.added.extend(change.adds)
         kind = change.events[0].kind if untold is None else untold
         self._become(change.after)
         self.truth.append((self.task.version, kind, self.now))
@@ -62,7 +64,9 @@ def lives(draw: st.DrawFn) -> Life:
     state = State.SCHEDULED if delay else State.PENDING
     expires_at = draw(st.sampled_from([None, None, NOON + timedelta(minutes=5)]))
     max_attempts = draw(st.integers(1, 4))
-    life = Life(a_task(state=state, run_at=NOON + delay, expires_at=expires_at, max_attempts=max_attempts))
+    callback_url = draw(st.sampled_from([None, "https://receiver.example/"]))
+    given = {"expires_at": expires_at, "max_attempts": max_attempts, "callback_url": callback_url}
+    life = Life(a_task(state=state, run_at=NOON + delay, **given))
     for _ in range(draw(st.integers(0, 30))):
         life.now += draw(STEPS)
         step = draw(st.sampled_from(_moves(life)))

@@ -1,5 +1,6 @@
 """What holds on every path through a task's life."""
 
+import json
 from itertools import pairwise
 
 from hypothesis import given
@@ -47,3 +48,12 @@ def test_every_task_that_is_not_final_or_ready_wakes_by_itself(life):
 @given(lives())
 def test_failures_stay_within_the_budget_unless_a_hand_starts_again(life):
     assert all(task.failures <= task.max_attempts for task in life.tasks)
+
+
+@given(lives())
+def test_each_end_of_a_task_with_a_callback_adds_one_delivery_and_nothing_else_adds_any(life):
+    ends = [task.version for before, task in pairwise(life.tasks) if task.final and not before.final]
+
+    told = [json.loads(task.payload)["event"]["data"]["version"] for task in life.added]
+    assert told == (ends if life.task.callback_url else [])
+    assert len({task.id for task in life.added}) == len(life.added)

@@ -7,7 +7,7 @@ from uuid import UUID
 from duly.domain.state import Reason, State
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 
-FORM = 1
+FORM = 2
 """Raised whenever the form changes, so that processes of two versions never misread each other."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +49,7 @@ def encode(task: Task) -> bytes:
             task.tags,
             task.request_id,
             task.traceparent,
+            task.callback_url,
         ],
         separators=(",", ":"),
     ).encode("ascii")
@@ -96,6 +97,7 @@ def _task(  # noqa: PLR0917  # the order of the fields is the form
     tags: list[str],
     request_id: str | None,
     traceparent: str | None,
+    callback_url: str | None,
 ) -> Task:
     return Task(
         id=TaskId(UUID(task_id)),
@@ -128,6 +130,7 @@ def _task(  # noqa: PLR0917  # the order of the fields is the form
         tags=tuple(tags),
         request_id=request_id,
         traceparent=traceparent,
+        callback_url=callback_url,
     )
 
 

@@ -24,7 +24,7 @@ LOWEST_PRIORITY, HIGHEST_PRIORITY, DEFAULT_PRIORITY = 0, 9, 5
 DEFAULT_QUEUE = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One row of the truth.
 
@@ -72,6 +72,8 @@ class Task:
     tags: tuple[str, ...] = ()
     request_id: str | None = None
     traceparent: str | None = None
+    callback_url: str | None = None
+    """Who is told when the task has become final, each time that it does."""
 
     @property
     def final(self) -> bool:

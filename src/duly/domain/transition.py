@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from duly.domain import fact as facts
+from duly.domain.callback import delivery
+from duly.domain.changed import changed
 from duly.domain.errors import ClaimLost, IllegalMove
 from duly.domain.event import Detail, Kind, TaskEvent
 from duly.domain.fact import Fact, WorkerFact
@@ -43,8 +45,16 @@ class Change:
 def decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     """What follows from the fact, or None when it changes nothing (a cancel that was asked for already).
 
-    Raises ClaimLost when a worker's claim no longer holds, IllegalMove when the state does not allow the fact.
+    A change that makes a task final adds the delivery of its callback. Raises ClaimLost when a worker's claim no longer
+    holds, IllegalMove when the state does not allow the fact.
     """
+    change = _decide(task, fact, now)
+    if change is None or not change.after.final or change.after.callback_url is None:
+        return change
+    return replace(change, adds=(delivery(change.after, now),))
+
+
+def _decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     match fact:
         case facts.Due():
             return _due(task, now)
@@ -64,7 +74,7 @@ def decide(task: Task, fact: Fact, now: datetime) -> Change | None:
 
 def claimed(task: Task, token: ClaimToken, worker: WorkerId, now: datetime, lease: timedelta) -> Task:
     """The task as a claim leaves it. Stores that claim in SQL do the same; this is the rule that they are held to."""
-    return replace(
+    return changed(
         task,
         state=State.RUNNING,
         reason=None,
@@ -88,7 +98,7 @@ def _due(task: Task, now: datetime) -> Change:
 def _run_now(task: Task, now: datetime) -> Change:
     if task.state is not State.SCHEDULED:
         raise IllegalMove(task.id, task.state, "run now")
-    return Change(task, replace(_next(task, State.PENDING), run_at=now))
+    return Change(task, changed(_next(task, State.PENDING), run_at=now))
 
 
 def _expire(task: Task, now: datetime) -> Change:
@@ -115,7 +125,7 @@ def _cancel(task: Task, now: datetime) -> Change | None:
         case State.RUNNING if task.cancelling:
             return None
         case State.RUNNING:
-            after = replace(task, version=task.version + 1, cancelling=True)
+            after = changed(task, version=task.version + 1, cancelling=True)
             return Change(task, after, (_event(after, Kind.CANCEL_REQUESTED, now),))
         case _:
             return _cancelled(task, now)
@@ -125,7 +135,7 @@ def _retry_by_hand(task: Task, payload: str | None, now: datetime) -> Change:
     if task.state in (State.RUNNING, State.PENDING):
         raise IllegalMove(task.id, task.state, "retried")
     expired = task.expires_at is not None and task.expires_at <= now
-    after = replace(
+    after = changed(
         _next(task, State.PENDING),
         payload=task.payload if payload is None else payload,
         run_at=now,
@@ -168,15 +178,15 @@ def _settle(task: Task, fact: WorkerFact, now: datetime) -> Change:
 
 def _completed(task: Task, result: str, now: datetime) -> Change:
     """Completed, whatever went before: the errors of earlier attempts are in its story, not in its row."""
-    after = replace(_next(task, State.COMPLETED), result=result, error=None, finished_at=now, cancelling=False)
+    after = changed(_next(task, State.COMPLETED), result=result, error=None, finished_at=now, cancelling=False)
     return Change(task, after)
 
 
 def _raised(task: Task, reason: Reason, failure: Failure, wait: timedelta | None, now: datetime) -> Change:
     failures = task.failures + 1
     if wait is None or failures >= task.max_attempts:
-        return _failed(replace(task, failures=failures), reason, replace(failure, retryable=False), now, before=task)
-    after = replace(
+        return _failed(changed(task, failures=failures), reason, replace(failure, retryable=False), now, before=task)
+    after = changed(
         _next(task, State.SCHEDULED, reason),
         failures=failures,
         run_at=now + wait,
@@ -191,9 +201,9 @@ def _crashed(task: Task, failure: Failure, wait: timedelta, now: datetime, limit
         return _cancelled(task, now)
     crashes = task.crashes + 1
     if crashes >= limit:
-        return _failed(replace(task, crashes=crashes), Reason.POISON, failure, now, before=task)
+        return _failed(changed(task, crashes=crashes), Reason.POISON, failure, now, before=task)
     back_off = crashes > 1 and wait > timedelta()
-    after = replace(
+    after = changed(
         _next(task, State.SCHEDULED if back_off else State.PENDING, Reason.WORKER_LOST),
         crashes=crashes,
         run_at=now + wait if back_off else task.run_at,
@@ -206,7 +216,7 @@ def _put_back(task: Task, reason: Reason, wait: timedelta | None, now: datetime)
     if wait is None:
         after = _next(task, State.PENDING, reason)
     else:
-        after = replace(_next(task, State.SCHEDULED, reason), run_at=now + wait)
+        after = changed(_next(task, State.SCHEDULED, reason), run_at=now + wait)
     detail: Detail = {"reason": reason.value, "run_at": rfc3339(after.run_at)}
     return Change(task, after, (_event(after, Kind.PUT_BACK, now, detail),))
 
@@ -220,20 +230,20 @@ def _failed(
     *,
     before: Task | None = None,
 ) -> Change:
-    after = replace(
+    after = changed(
         _next(task, State.FAILED, reason), error=failure.as_json(task.attempt, now), finished_at=now, cancelling=False
     )
     return Change(before or task, after, (_event(after, kind, now, _error_detail(reason, failure)),))
 
 
 def _cancelled(task: Task, now: datetime) -> Change:
-    after = replace(_next(task, State.CANCELLED, Reason.CANCELLED), finished_at=now, cancelling=False)
+    after = changed(_next(task, State.CANCELLED, Reason.CANCELLED), finished_at=now, cancelling=False)
     return Change(task, after, (_event(after, Kind.CANCELLED, now),))
 
 
 def _next(task: Task, state: State, reason: Reason | None = None) -> Task:
     """The task one version on, unclaimed; the token stays, so that a repeated settle knows its own work."""
-    return replace(task, state=state, reason=reason, version=task.version + 1, lease_until=None, finished_at=None)
+    return changed(task, state=state, reason=reason, version=task.version + 1, lease_until=None, finished_at=None)
 
 
 def _event(after: Task, kind: Kind, now: datetime, detail: Detail | None = None) -> TaskEvent:

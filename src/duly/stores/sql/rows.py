@@ -53,6 +53,7 @@ def values_of(task: Task) -> dict[str, Any]:
         "request_id": task.request_id,
         "traceparent": task.traceparent,
         "wake_at": task.wake_at,
+        "callback_url": task.callback_url,
     }
 
 
@@ -100,6 +101,7 @@ def task_of(row: Sequence[Any]) -> Task:
         tags=_tags_of(row[27]),
         request_id=row[28],
         traceparent=row[29],
+        callback_url=row[30],
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, SmallInte
 
 from duly.stores.sql.types import ID, LONG_TEXT, MOMENT
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The migration that this code needs. A later one in the database is welcome: migrations only add before they drop."""
 
 VERSION_TABLE = "duly_alembic_version"
@@ -53,6 +53,7 @@ tasks = Table(
     Column("live_key", String(255)),
     # Task.wake_at, so that promotion, the sweep of leases and expiry are one query on one index.
     Column("wake_at", MOMENT),
+    Column("callback_url", String(2048)),
 )
 
 events = Table(
