@@ -104,9 +104,18 @@ def make_run(clone: Path, port: int, env: dict[str, str]) -> Iterator[Client]:
         with Client(f"http://127.0.0.1:{port}") as client:
             yield client
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to make and all below it
-        assert process.wait(60) in (0, 2, 130), log.read_text()
+        assert process.wait(60) in (0, 2, 130, -signal.SIGINT), log.read_text()
+        eventually(lambda: not _anybody_in(process.pid), 60)  # make itself may be gone before Duly is
         assert "Traceback" not in log.read_text()
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _anybody_in(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
