@@ -110,6 +110,18 @@ async def test_a_newer_schema_is_welcome_and_an_older_one_is_not(url, outside):
     await store.close()
 
 
+async def test_a_newer_schema_is_not_migrated(url, outside):
+    """During an upgrade a process of the release before may start, and migrate, last."""
+    await migrate(url)
+    with outside.begin() as connection:
+        connection.execute(text("UPDATE duly_alembic_version SET version_num = '9999'"))
+
+    await migrate(url)
+
+    with outside.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM duly_alembic_version")).scalar() == "9999"
+
+
 def test_the_code_needs_the_last_migration():
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))

@@ -7,6 +7,8 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 from duly.stores.sql.database import database_at
+from duly.stores.sql.schema import SCHEMA
+from duly.stores.sql.versioned import found_version
 
 
 async def migrate(url: str) -> None:
@@ -19,7 +21,9 @@ async def migrate(url: str) -> None:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the migrations on a connection that holds the migration lock."""
+    """Run the migrations on a connection that holds the migration lock; a newer schema is left as it is."""
+    if (found_version(connection) or "") > SCHEMA:
+        return
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
