@@ -115,12 +115,12 @@ async def test_what_is_wrong_is_a_problem_document(api, method, path, status, co
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/v1/tasks", "GET, POST"),
-        (f"/v1/tasks/{a_task_id(1)}", "DELETE, GET"),
+        ("/v1/tasks", "GET, HEAD, POST"),
+        (f"/v1/tasks/{a_task_id(1)}", "DELETE, GET, HEAD"),
         ("/v1/tasks/batch", "POST"),
         ("/v1/tasks/retry", "POST"),
         ("/v1/queues/default/pause", "POST"),
-        ("/health/live", "GET"),
+        ("/health/live", "GET, HEAD"),
     ],
 )
 @pytest.mark.standard("RFC 9110", "15.5.6", "405 has an Allow field with the methods that the resource takes.")

@@ -34,7 +34,11 @@ NEEDED = {
 }
 """One of these suffices, and ``admin`` does everywhere."""
 
-OPEN_ROUTES = {"GET /health/live", "GET /health/ready", "POST /v1/token"}
+NEEDED |= {f"HEAD {name.removeprefix('GET ')}": scopes for name, scopes in NEEDED.items() if name.startswith("GET ")}
+
+OPEN_ROUTES = {f"{method} /health/{what}" for method in ("GET", "HEAD") for what in ("live", "ready")} | {
+    "POST /v1/token"
+}
 
 
 def _routes() -> dict[str, str]:
@@ -66,6 +70,8 @@ def test_what_stands_in_no_table_of_rights_is_for_administrators():
     assert {name for name, operation in _routes().items() if operation not in RIGHTS and operation not in OPEN} == {
         "GET /openapi.json",
         "GET /docs",
+        "HEAD /openapi.json",
+        "HEAD /docs",
     }
 
 
@@ -83,12 +89,13 @@ async def test_a_route_is_open_to_its_scopes_and_to_no_other(api, route):
 @pytest.mark.parametrize("route", ROUTES)
 async def test_who_may_not_is_told_the_scope_that_is_needed(api, route):
     refused = await _ask(api, route, await api.key(Scope.WORKER))
-    if route == "GET /v1/capabilities":
+    if route.endswith(" /v1/capabilities"):
         assert refused.status_code == 200
         return
 
     named = refused.headers["www-authenticate"]
-    assert refused.json()["code"] == "forbidden"
+    assert (refused.status_code, refused.headers["content-type"]) == (403, "application/problem+json")
+    assert route.startswith("HEAD ") or refused.json()["code"] == "forbidden"
     assert named.startswith('Bearer realm="duly", error="insufficient_scope", scope="')
     assert set(named.partition('scope="')[2].rstrip('"').split()) == (NEEDED[route] or {"admin"})
 
@@ -107,7 +114,7 @@ async def test_without_a_valid_credential_every_route_is_401(api, route):
     assert (none.status_code, none.headers["www-authenticate"]) == (401, 'Bearer realm="duly"')
     for answer in others:
         assert answer.status_code == 401
-        assert answer.json()["code"] == "unauthorized"
+        assert route.startswith("HEAD ") or answer.json()["code"] == "unauthorized"
         assert answer.headers["www-authenticate"] == 'Bearer realm="duly", error="invalid_token"'
 
 

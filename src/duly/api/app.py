@@ -14,7 +14,7 @@ from duly.api.door import LOOPBACK, Door
 from duly.api.openapi import describe_types
 from duly.api.problems import routing_problem
 from duly.api.rights import Entry
-from duly.api.route import ProblemRoute
+from duly.api.route import ProblemRoute, answer_heads
 from duly.api.router import add_routes
 from duly.api.routes.health import HealthRoutes
 from duly.api.routes.pages import PageRoutes
@@ -64,6 +64,7 @@ def application(
     HealthRoutes(get_service).add_to(app.router)
     if docs == "admin":
         PageRoutes(app).add_to(app.router)
+    answer_heads(app.router)
     app.add_middleware(Door, allowed_hosts=allowed_hosts)
     describe_types(app, handlers, asked=asked)
     return app

@@ -97,6 +97,11 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
+async def still_let_in(request: Request, service: Service) -> bool:
+    """Whether who asks would be let in now: a key may be revoked and a token end while an answer goes on."""
+    return service.access is None or await service.access.still(_credential(request))
+
+
 def address_of(request: Request) -> str:
     """Where the request comes from."""
     return "" if request.client is None else request.client.host

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.convertors import StringConvertor, register_url_convertor
 from structlog.contextvars import bound_contextvars
@@ -42,11 +42,32 @@ class ProblemRoute(APIRoute):
             return await answer(request)
 
         async def answered(request: Request) -> Response:
-            if REQUEST_ID in request.scope:
-                return await _with_problems(accepted, request)
-            return await _with_id(accepted, request)
+            known = REQUEST_ID in request.scope
+            response = await (_with_problems(accepted, request) if known else _with_id(accepted, request))
+            return _bare(response) if request.method == "HEAD" else response
 
         return answered
+
+
+def answer_heads(router: APIRouter) -> None:
+    """Let each route that answers GET answer HEAD too: the same without its content (RFC 9110 section 9.3.2)."""
+    for route in list(router.routes):
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            router.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                operation_id=route.operation_id,
+                responses=route.responses,
+                include_in_schema=False,
+            )
+
+
+def _bare(response: Response) -> Response:
+    """Its status and its fields, Content-Length too, without its content. A stream is not begun."""
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare
 
 
 async def _with_problems(answer: Answerer, request: Request) -> Response:

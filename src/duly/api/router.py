@@ -8,7 +8,7 @@ from fastapi.params import Depends
 
 from duly.api.auth_token import TokenRoutes
 from duly.api.rights import Entry
-from duly.api.route import ProblemRoute
+from duly.api.route import ProblemRoute, answer_heads
 from duly.api.routes.capabilities import CapabilityRoutes
 from duly.api.routes.lists import ListRoutes
 from duly.api.routes.moves import MoveRoutes
@@ -32,6 +32,7 @@ def router(get_service: Callable[[], Service], handlers: Handlers, dependencies:
     entry = Depends(Entry(get_service))
     made = APIRouter(route_class=ProblemRoute, dependencies=[*dependencies, entry])
     add_routes(made, get_service, handlers)
+    answer_heads(made)
     return made
 
 

@@ -1,7 +1,7 @@
 """Server-sent events (HTML, section 9.2): a task's changes as they happen."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
 
@@ -24,6 +24,9 @@ RECONNECT = timedelta(seconds=2)
 
 PATIENCE = timedelta(seconds=60)
 """A reader that takes nothing for so long is given up."""
+
+
+LetIn = Callable[[], Awaitable[bool]]
 
 
 class Places:
@@ -76,13 +79,20 @@ class EventStream(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def events_of(service: Service, task: Task, last: int | None, view: View) -> AsyncGenerator[str, None]:
-    """What is new since the event with the id ``last``, as text; None, or an id that is not of this task: all."""
+async def events_of(
+    service: Service, task: Task, last: int | None, view: View, let_in: LetIn
+) -> AsyncGenerator[str, None]:
+    """What is new since the event with the id ``last``, as text; None, or an id that is not of this task: all.
+
+    Before each event or comment, so at least every SILENCE, ``let_in`` says whether the reader may go on.
+    """
     yield f"retry: {RECONNECT // timedelta(milliseconds=1)}\n\n"
     known = last if last is not None and last <= task.version else 0
     seen = (known, task.progress_seq if task.progress is None and known == task.version else -1)
     async with aclosing(service.tasks.follow(task, seen, SILENCE)) as states:
         async for state in states:
+            if not await let_in():
+                return
             if state is None:
                 yield ": nothing new\n\n"
             else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 
-from duly.domain.errors import TooMany
+from duly.domain.errors import StoreUnavailable, TooMany
 from duly.domain.identity import KEY_ID, ApiKey, Identity, Scope, Unauthorized
 from duly.engine.buckets import Buckets
 from duly.engine.identity_jwt import NotBelieved, Tokens
@@ -42,11 +42,19 @@ class Access:
         """Whose credential this is. Raises Unauthorized, TooMany, StoreUnavailable."""
         self._admit(credential, address)
         try:
-            if credential.startswith("duly_"):
-                return (await self._key(credential)).identity
-            return await self._bearer(credential)
+            return await self._believed(credential)
         except NotBelieved as error:
             raise self._refused(credential, address, str(error)) from None
+
+    async def still(self, credential: str) -> bool:
+        """Whether a credential that was good is good yet. While nobody can tell, it is."""
+        try:
+            await self._believed(credential)
+        except NotBelieved:
+            return False
+        except StoreUnavailable:
+            return True
+        return True
 
     async def grant(self, key_id: str, text: str, wanted: frozenset[Scope] | None, address: str) -> Granted:
         """A token for this key and its id, with these of its scopes or with all. Raises as ``identify`` does."""
@@ -57,6 +65,11 @@ class Access:
             raise self._refused(text, address, str(error)) from None
         scopes = _held(key, wanted)
         return Granted(self._tokens.issue(key, scopes, self._lifetime), scopes, self._lifetime)
+
+    async def _believed(self, credential: str) -> Identity:
+        if credential.startswith("duly_"):
+            return (await self._key(credential)).identity
+        return await self._bearer(credential)
 
     async def _key(self, text: str, key_id: str | None = None) -> ApiKey:
         key = await self._ring.check(text)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,7 +12,7 @@ from duly.api.headers import STREAM, last_event_id, none_match, preferred_wait, 
 from duly.api.presence import while_present
 from duly.api.problems import TABLE, problem
 from duly.api.query import parameters, task_id
-from duly.api.rights import permitted
+from duly.api.rights import permitted, still_let_in
 from duly.api.stream import EventStream, Places, events_of
 from duly.domain.errors import NotFinished
 from duly.domain.state import State
@@ -73,7 +74,8 @@ class TaskRoutes:
         if task.final and last == task.version:
             return Response(status_code=204)
         self._places.check(service.limits.max_streams)
-        return EventStream(events_of(service, task, last, permitted(request, View.FULL)), self._places)
+        let_in = partial(still_let_in, request, service)
+        return EventStream(events_of(service, task, last, permitted(request, View.FULL), let_in), self._places)
 
     def add_to(self, router: APIRouter) -> None:
         """Put the routes into a router."""
