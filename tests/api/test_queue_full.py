@@ -1,5 +1,7 @@
 """A queue has a cap where a setting says so, and overload is told as 429: nothing was done."""
 
+import pytest
+
 from duly.engine import cap
 from duly.engine.limits import Limits
 from tests.support.moves import claims
@@ -8,6 +10,7 @@ from tests.support.serving import serving
 HELLO = {"type": "text.reverse", "payload": {"text": "hello"}}
 
 
+@pytest.mark.mistake(8)
 async def test_a_queue_takes_no_more_than_its_cap_and_other_queues_go_on(store, handlers):
     async with serving(store, handlers, limits=Limits(max_pending=2)) as api:
         accepted = [await api.client.post("/v1/tasks", json=HELLO) for _ in range(2)]
@@ -22,6 +25,7 @@ async def test_a_queue_takes_no_more_than_its_cap_and_other_queues_go_on(store, 
     assert len(await claims(store)) == 2
 
 
+@pytest.mark.mistake(8)
 async def test_a_batch_that_does_not_fit_is_refused_whole(store, handlers):
     async with serving(store, handlers, limits=Limits(max_pending=2)) as api:
         refused = await api.client.post("/v1/tasks/batch", json={"tasks": [HELLO] * 3})

@@ -43,6 +43,7 @@ async def test_migrating_twice_changes_nothing(url):
     await store.close()
 
 
+@pytest.mark.mistake(44)
 async def test_four_may_migrate_at_once(url):
     async with asyncio.TaskGroup() as group:
         for _ in range(4):

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import IOBase
 from typing import Any, get_type_hints
 
 from pydantic import (
@@ -94,8 +95,12 @@ def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
 
 
 def _check_faithful(given: Mapping[str, object], taken: Mapping[str, object]) -> None:
-    """Refuse a value that JSON has changed without a word: a SecretStr would reach the handler as ten asterisks."""
-    changed = [name for name, value in given.items() if _comparable(value, taken[name]) and value != taken[name]]
+    """Refuse what JSON changes without a word: a SecretStr comes as ten asterisks, an open file as its lines."""
+    changed = [
+        name
+        for name, value in given.items()
+        if isinstance(value, IOBase) or (_comparable(value, taken[name]) and value != taken[name])
+    ]
     if changed:
         flaws = [Flaw(f"/payload/{name}", "does not come back from JSON as it was given") for name in changed]
         raise Invalid("The arguments cannot be stored as JSON.", flaws)
