@@ -127,13 +127,13 @@ def _shown(default: object) -> str:
     match default:
         case timedelta():
             return f"`{_duration(default)}`"
-        case tuple():
+        case (_, *_):
             return f"`{','.join(default)}`"
         case ByteSize():
             return f"`{default.human_readable(separator='').replace('.0', '')}`"
         case bool():
             return f"`{str(default).lower()}`"
-        case {} | "":
+        case {} | "" | ():
             return ""
         case _:
             return f"`{default}`"

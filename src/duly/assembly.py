@@ -17,7 +17,8 @@ from duly.caches.memory import MemoryCache
 from duly.domain.task import DEFAULT_QUEUE, Task, WorkerId
 from duly.engine.background import in_background
 from duly.engine.bell import LocalBell
-from duly.engine.handlers import Handlers
+from duly.engine.callbacks import callback_type
+from duly.engine.handlers import Handlers, Served
 from duly.engine.herald import Herald
 from duly.engine.housekeeping import Housekeeping, Upkeep
 from duly.engine.ids import Ids
@@ -35,7 +36,7 @@ from duly.engine.tasks import Tasks
 from duly.engine.worker import Worker
 from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.entrance import Entrance, open_entrance
-from duly.parts import open_announcer, open_bell, open_broker, open_cache, open_counter
+from duly.parts import callback_rules, courier_of, open_announcer, open_bell, open_broker, open_cache, open_counter
 from duly.ports.bell import Bell
 from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
@@ -196,6 +197,7 @@ def limits_of(settings: Settings) -> Limits:
         max_result=int(settings.max_result),
         max_pending=settings.max_pending,
         max_streams=settings.max_streams,
+        callbacks=callback_rules(settings),
         timeout=settings.default_timeout,
     )
 
@@ -265,7 +267,7 @@ def worker_parts(core: Core) -> WorkerParts:
         store=service.store,
         open_store=core.open_store,
         joined=core.joined,
-        handlers=service.handlers,
+        handlers=Served(service.handlers, callback_type(courier_of(core.settings, service.store.clock))),
         limits=service.limits,
         bell=core.bell,
         herald=core.herald,

@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     tags: tuple[str, ...]
     request_id: str
     traceparent: str
+    callback_url: str
 
 
 class Submitting(Protocol):

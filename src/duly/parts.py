@@ -1,9 +1,14 @@
 """Which adapter serves an address. Its driver is an extra, imported only where it is asked for."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
+from importlib.metadata import version
 
 from duly.caches.memory import MemoryCache
 from duly.domain.errors import Misconfigured
+from duly.domain.webhook import key_of
+from duly.engine.callback_rules import CallbackRules
+from duly.engine.callbacks import Courier, caller
+from duly.links.guard import network_of, resolve
 from duly.ports.bell import Bell
 from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
@@ -13,6 +18,21 @@ from duly.ports.telemetry import Emit
 from duly.settings import Settings
 
 REDIS = ("redis", "rediss")
+
+
+def callback_rules(settings: Settings) -> CallbackRules:
+    """Where callbacks may go."""
+    return CallbackRules(
+        enabled=bool(settings.callback_secrets),
+        networks=tuple(network_of(text) for text in settings.callback_networks),
+    )
+
+
+def courier_of(settings: Settings, clock: Clock) -> Courier:
+    """What delivers callbacks in a worker."""
+    keys = [key_of(secret) for secret in settings.callback_secrets]
+    rules = callback_rules(settings)
+    return Courier(keys, lambda: caller(rules, resolve, version("duly")), clock)
 
 
 def open_broker(settings: Settings, emit: Emit) -> AbstractAsyncContextManager[Broker | None]:

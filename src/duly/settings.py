@@ -1,7 +1,7 @@
 """Every setting of Duly, read once from the environment (``DULY_…``) and from a ``.env`` file in the current folder."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from duly.domain.amounts import duration, rate_of
+from duly.domain.amounts import duration, durations_by_name, names, rate
 from duly.domain.errors import Misconfigured
+from duly.domain.webhook import key_of
+from duly.links.guard import network_of
 
 PREFIX = "DULY_"
 SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
@@ -38,30 +40,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _names(given: object) -> object:
-    if isinstance(given, str):
-        return tuple(name.strip() for name in given.split(",") if name.strip())
-    return given
+def _each(check: Callable[[str], object]) -> AfterValidator:
+    def checked(texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            check(text)
+        return texts
 
-
-def _rate(text: str) -> str:
-    rate_of(text)
-    return text
-
-
-def _durations_by_name(given: object) -> object:
-    if not isinstance(given, str):
-        return given
-    pairs = [pair.partition("=") for pair in given.split(",") if pair.strip()]
-    if not all(name.strip() and sign for name, sign, _ in pairs):
-        raise ValueError("give pairs such as media=1d,mail=90d")
-    return {name.strip(): value for name, _, value in pairs}
+    return AfterValidator(checked)
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
-RatePerTime = Annotated[str, AfterValidator(_rate)]
-DurationsByName = Annotated[Mapping[str, Duration], NoDecode, BeforeValidator(_durations_by_name)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(names)]
+RatePerTime = Annotated[str, AfterValidator(rate)]
+DurationsByName = Annotated[Mapping[str, Duration], NoDecode, BeforeValidator(durations_by_name)]
 
 
 class Settings(BaseSettings):
@@ -154,6 +145,15 @@ class Settings(BaseSettings):
     )
     max_streams: int = Field(
         default=5_000, ge=1, description="Event streams that one API process keeps open at the same time."
+    )
+
+    callback_secrets: Annotated[Names, _each(key_of)] = Field(
+        default=(),
+        repr=False,
+        description="Secrets (whsec_…) that callbacks are signed with, each with all of them; empty: no callbacks.",
+    )
+    callback_networks: Annotated[Names, _each(network_of)] = Field(
+        default=(), description="Networks that are not public and that callbacks may reach all the same: 10.0.0.0/8."
     )
 
     queues: Names = Field(

@@ -197,3 +197,33 @@ def test_a_rate_that_is_none_is_refused(monkeypatch, rate):
 def test_a_rate_is_a_number_in_a_time():
     assert rate_of("600/1m") == (600, timedelta(minutes=1))
     assert rate_of("") is None
+
+
+SECRET = "whsec_" + "c2VjcmV0LW9uZS0wMDAwMDAwMDAwMDAwMDAwMDAwMDA="
+
+
+def test_callbacks_have_secrets_and_networks(monkeypatch):
+    monkeypatch.setenv("DULY_CALLBACK_SECRETS", f"{SECRET}, {SECRET}")
+    monkeypatch.setenv("DULY_CALLBACK_NETWORKS", "10.0.0.0/8, fd00::/8")
+
+    settings = load_settings()
+
+    assert settings.callback_secrets == (SECRET, SECRET)
+    assert settings.callback_networks == ("10.0.0.0/8", "fd00::/8")
+    assert "whsec_" not in repr(settings)
+
+
+@pytest.mark.mistake(48)
+def test_a_callback_secret_that_is_none_is_refused_without_being_shown(monkeypatch):
+    monkeypatch.setenv("DULY_CALLBACK_SECRETS", "hunter2")
+
+    with pytest.raises(Misconfigured, match=r"DULY_CALLBACK_SECRETS: .*openssl rand") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_network_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setenv("DULY_CALLBACK_NETWORKS", "10.0.0.1/8")
+
+    with pytest.raises(Misconfigured, match=r"DULY_CALLBACK_NETWORKS: .*no network"):
+        load_settings()

@@ -12,7 +12,7 @@ from duly.domain.transition import decide
 from tests.contracts.callers import caller, make_notes, texts_of
 from tests.contracts.places import KINDS
 from tests.support.builders import NOON, a_failure, a_task, a_task_id, a_token
-from tests.support.moves import a_change, added, kinds_of, now_stored, running
+from tests.support.moves import a_change, added, claims, kinds_of, now_stored, running
 
 WAYS = [
     (kind, style)
@@ -244,3 +244,20 @@ async def test_what_is_no_session_is_refused(store, application, calls):
             await store.joined.add(session, a_task(), _then(calls))
         with pytest.raises(Misconfigured):
             store.joined.add_blocking(session, a_task(), _then(calls))
+
+
+@pytest.mark.mistake(1)
+@pytest.mark.parametrize("commit", [True, False])
+async def test_the_delivery_of_a_callback_commits_with_the_callers_rows_or_not_at_all(
+    store, home, application, calls, commit
+):
+    task = await running(store, callback_url="https://receiver.example/")
+    fact = facts.Returned(task.claim, "1")
+
+    await application.note("mine")
+    await application.settle(store, task.id, lambda seen: decide(seen, fact, NOON), _then(calls))
+    await (application.commit() if commit else application.rollback())
+
+    delivered = await claims(store, "duly.system")
+    assert [one.tags for one in delivered] == ([(str(task.id),)] if commit else [])
+    assert texts_of(home.url) == (["mine"] if commit else [])

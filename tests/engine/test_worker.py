@@ -41,9 +41,9 @@ async def test_a_worker_is_on_the_roster_while_it_works_and_no_longer() -> None:
             await becomes_true(lambda: bool(stage.store.roster._database.workers))
             (record,) = await stage.store.roster.alive(timedelta(minutes=1))
 
-        assert (record.queues, record.types, record.slots) == (("mail", "media"), ("work",), 3)
+        assert (record.queues, record.types, record.slots) == (("mail", "media", "duly.system"), ("work",), 3)
         assert await stage.store.roster.alive(timedelta(minutes=1)) == []
-        assert [state.name for state in await stage.store.queues.states()] == ["mail", "media"]
+        assert [state.name for state in await stage.store.queues.states()] == ["duly.system", "mail", "media"]
 
 
 async def test_a_worker_whose_store_is_away_at_its_end_ends_all_the_same() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from duly.api.problems import INTERNAL, TABLE
+from duly.wire.callback import CallbackEvent
 from duly.wire.problem import MEDIA_TYPE
 
 Json = dict[str, Any]
@@ -79,6 +80,18 @@ def body(model: type[BaseModel], *, required: bool = True) -> Json:
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema_of(model)}}}}
 
 
+def calls_back(pointer: str) -> Json:
+    """The request that is sent to the ``callback_url`` at this place of the body."""
+    request: Json = {
+        "summary": "A task has become final.",
+        "description": "Signed as Standard Webhooks has it.",
+        "parameters": [parameter("header", name, described) for name, described in _SIGNED.items()],
+        "responses": {"2XX": {"description": "Done."}, "410": {"description": "Not sent again."}},
+        **body(CallbackEvent),
+    }
+    return {"callbacks": {"final": {f"{{$request.body#{pointer}}}": {"post": request}}}}
+
+
 def parameter(where: str, name: str, description: str, schema: Json | None = None) -> Json:
     """One parameter of a path, a query or a header."""
     return {
@@ -109,6 +122,12 @@ def _inlined(schema: JsonValue, definitions: Mapping[str, JsonValue]) -> JsonVal
         case _:
             return schema
 
+
+_SIGNED: Mapping[str, str] = {
+    "webhook-id": "The event's id, the same at every attempt.",
+    "webhook-timestamp": "The time of this attempt, in seconds since 1970.",
+    "webhook-signature": "`v1,` and the signature in base64, one for each secret, separated by spaces.",
+}
 
 _PROBLEM: Json = {"title": "Problem", "type": "object", "description": "RFC 9457, with a stable `code`."}
 """In short, because it stands at every status of every route; ``openapi.describe_types`` puts in the whole."""

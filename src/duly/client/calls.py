@@ -38,6 +38,7 @@ class SubmitOptions(TypedDict, total=False):
     expires_at: datetime
     key: str
     tags: Sequence[str]
+    callback_url: str
     idempotency_key: str
     """Makes a repeat safe after an outage: the same key and the same task give the same answer (kept 24 h)."""
 

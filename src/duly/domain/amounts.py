@@ -1,4 +1,4 @@
-"""Amounts as people write them: durations and rates."""
+"""Amounts as people write them: durations, rates, and lists of names."""
 
 import re
 from datetime import timedelta
@@ -33,6 +33,29 @@ def rate_of(text: str) -> tuple[int, timedelta] | None:
     if not (amount.isascii() and amount.isdecimal() and isinstance(time, timedelta)) or not int(amount) or not time:
         raise ValueError(f"{text!r} is not a rate: give a number in a time, such as 600/1m")
     return int(amount), time
+
+
+def rate(text: str) -> str:
+    """The text, if it is a rate. Raises ValueError."""
+    rate_of(text)
+    return text
+
+
+def names(given: object) -> object:
+    """A tuple from text such as ``a, b``."""
+    if isinstance(given, str):
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    return given
+
+
+def durations_by_name(given: object) -> object:
+    """Pairs from text such as ``media=1d,mail=90d``; the durations are text still. Raises ValueError."""
+    if not isinstance(given, str):
+        return given
+    pairs = [pair.partition("=") for pair in given.split(",") if pair.strip()]
+    if not all(name.strip() and sign for name, sign, _ in pairs):
+        raise ValueError("give pairs such as media=1d,mail=90d")
+    return {name.strip(): value for name, _, value in pairs}
 
 
 def _in_range(seconds: float) -> timedelta:

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from duly.domain.callback import OWN
 from duly.domain.errors import Misconfigured, TypeNotFound
 from duly.domain.retry import LONGEST_WAIT, Retry
 from duly.domain.task import HIGHEST_PRIORITY, LOWEST_PRIORITY
@@ -99,10 +100,40 @@ class Handlers:
         return len(self._types)
 
 
+class Runnable(Protocol):
+    """What a worker can run."""
+
+    def find(self, name: str) -> TaskType | None:
+        """The type, or None."""
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The application's handlers, and one of Duly's own, which nobody submits to."""
+
+    handlers: Handlers
+    own: TaskType
+
+    def find(self, name: str) -> TaskType | None:
+        """See Runnable."""
+        return self.own if name == self.own.name else self.handlers.find(name)
+
+    def names(self) -> tuple[str, ...]:
+        """See Runnable."""
+        return tuple(sorted((*self.handlers.names(), self.own.name)))
+
+
 def check_name(what: str, name: str) -> None:
-    """Names of types and queues are 1 to 200 printable characters. Raises Misconfigured."""
+    """Names of types and queues are 1 to 200 printable characters, and not Duly's own. Raises Misconfigured."""
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
         raise Misconfigured(f"{name!r} is no name for a {what}: 1 to {MAX_NAME} printable characters.")
+    if name.startswith(OWN):
+        raise Misconfigured(f"{name!r} is no name for a {what} of yours: {OWN}… are Duly's own.")
 
 
 def executor_of(function: Callable[..., object], asked: Executor | None) -> Executor:

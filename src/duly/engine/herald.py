@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from duly.domain.callback import SYSTEM_QUEUE
 from duly.domain.state import State
 from duly.domain.task import Task
 from duly.ports.bell import CANCELS, Bell, queue_topic, task_topic
@@ -24,10 +25,11 @@ class Herald:
         self._relay = relay
 
     def changed(self, *tasks: Task) -> None:
-        """These tasks were committed as they are here."""
+        """These tasks were committed as they are here, and their callbacks with them."""
         ready = [task for task in tasks if task.state is State.PENDING]
         topics = {queue_topic(task.queue) for task in ready}
         topics |= {task_topic(task.id) for task in tasks if task.final}
+        topics |= {queue_topic(SYSTEM_QUEUE) for task in tasks if task.final and task.callback_url is not None}
         if topics:
             self._bell.ring(topics)
         if ready and self._relay is not None:

@@ -157,7 +157,8 @@ class Intake:
         They are renewed first: an attempt that has ended here since we looked must not begin again.
         """
         claims = await self._store.roster.claims(self._demand.worker)
-        lost = [task for task in claims if (task.id, task.claim) not in self._taken]
+        own = [task for task in claims if task.queue in self._demand.queues]  # a worker may have another intake
+        lost = [task for task in own if (task.id, task.claim) not in self._taken]
         claimed_at = time.monotonic()
         kept = await self._store.tasks.renew([Renewal(task.id, task.claim) for task in lost], self._demand.lease)
         self._unsure = False

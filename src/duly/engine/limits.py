@@ -1,7 +1,9 @@
 """How large things may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+
+from duly.engine.callback_rules import CallbackRules
 
 MEBIBYTE = 1024 * 1024
 
@@ -18,5 +20,6 @@ class Limits:
     """Pending tasks of one queue, about; 0: any number."""
     max_streams: int = 5_000
     """Event streams that one process keeps open."""
+    callbacks: CallbackRules = field(default_factory=CallbackRules)
     timeout: timedelta = timedelta(hours=1)
     """For an attempt, where neither the task nor its type says otherwise."""

@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from duly.domain.callback import SYSTEM_QUEUE
 from duly.domain.errors import BrokerUnavailable
 from duly.domain.task import Task, TaskId
 from duly.ports.broker import MAX_IDS, Announcer, Hint
@@ -36,7 +37,10 @@ Place = tuple[str, int]
 
 
 class Relay:
-    """``run`` announces what it is told, in batches and without delay; ``step`` is one pass over the database."""
+    """``run`` announces what it is told, in batches and without delay; ``step`` is one pass over the database.
+
+    Duly's own queue is left out: every worker looks there by itself.
+    """
 
     def __init__(self, store: Store, broker: Announcer, emit: Emit) -> None:
         self._store = store
@@ -50,7 +54,8 @@ class Relay:
     def tell(self, tasks: Iterable[Task]) -> None:
         """Announce these soon. From any thread; when the broker does not keep up they are left to a later pass."""
         if len(self._untold) < MAX_UNTOLD:
-            self._untold.extend(((task.queue, task.priority), task.id) for task in tasks)
+            told = (task for task in tasks if task.queue != SYSTEM_QUEUE)
+            self._untold.extend(((task.queue, task.priority), task.id) for task in told)
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
@@ -72,7 +77,8 @@ class Relay:
 
         Raises StoreUnavailable.
         """
-        queues = [state.name for state in await self._store.queues.states() if not state.paused]
+        states = await self._store.queues.states()
+        queues = [state.name for state in states if not state.paused and state.name != SYSTEM_QUEUE]
         try:
             depths = await self._broker.depths(queues)
             return sum([await self._again(queue) for queue in queues if depths.get(queue, 0) < LOW])

@@ -12,7 +12,7 @@ from duly.domain.failure import Failure
 from duly.domain.task import Task
 from duly.engine.call import COOPERATION, Call, Caught, Vigil, in_loop, in_thread
 from duly.engine.cause import Cause
-from duly.engine.handlers import Handlers, TaskType
+from duly.engine.handlers import Runnable, TaskType
 from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
 from duly.engine.meter import Meter
@@ -36,7 +36,7 @@ class Tools:
     """What running a task takes."""
 
     store: Store
-    handlers: Handlers
+    handlers: Runnable
     limits: Limits
     settler: Settler
     keeper: LeaseKeeper

@@ -112,4 +112,5 @@ def _unstorable(task: Task, error: RowInvalid) -> Unstorable:
 
 
 def _size(change: Change) -> int:
-    return len(change.after.result or "") + len(change.after.error or "")
+    adds = sum(len(task.payload) for task in change.adds)
+    return len(change.after.result or "") + len(change.after.error or "") + adds

@@ -37,6 +37,8 @@ class Submission:
     tags: tuple[str, ...] = ()
     request_id: str | None = None
     traceparent: str | None = None
+    callback_url: str | None = None
+    """Told each time that the task has become final."""
 
 
 def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: TaskId, now: datetime) -> Task:
@@ -44,7 +46,7 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
     known = handlers.find(wanted.type)
     if known is None:
         raise UnknownType(wanted.type)
-    found = _flaws(wanted, now)
+    found = _flaws(wanted, limits, now)
     text = _payload(wanted, known, limits, found)
     run_at = max(wanted.run_at or now + (wanted.delay or timedelta()), now).astimezone(UTC)
     return Task(
@@ -63,6 +65,7 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
         tags=wanted.tags,
         request_id=wanted.request_id,
         traceparent=wanted.traceparent,
+        callback_url=wanted.callback_url,
     )
 
 
@@ -89,7 +92,7 @@ def _payload(wanted: Submission, known: TaskType, limits: Limits, found: list[Fl
     return text
 
 
-def _flaws(wanted: Submission, now: datetime) -> list[Flaw]:
+def _flaws(wanted: Submission, limits: Limits, now: datetime) -> list[Flaw]:
     found: list[Flaw] = []
     if wanted.delay is not None and wanted.run_at is not None:
         found.append(Flaw("/run_at", "give either delay or run_at, not both"))
@@ -101,6 +104,8 @@ def _flaws(wanted: Submission, now: datetime) -> list[Flaw]:
         found.append(Flaw("/max_attempts", f"attempts are 1 to {MAX_ATTEMPTS}"))
     if wanted.timeout is not None and not timedelta() < wanted.timeout <= LONGEST_WAIT:
         found.append(Flaw("/timeout", "a time-out is over 0 seconds and at most a year"))
+    if wanted.callback_url is not None and (flaw := limits.callbacks.flaw(wanted.callback_url)):
+        found.append(Flaw("/callback_url", flaw))
     return found + _time_flaws(wanted, now) + _text_flaws(wanted)
 
 

@@ -5,17 +5,19 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
 import psutil
 
+from duly.domain.callback import SYSTEM_QUEUE
 from duly.domain.errors import StoreUnavailable
 from duly.domain.stats import WorkerRecord
 from duly.engine.background import in_background
 from duly.engine.cause import Cause
 from duly.engine.intake import Around, Demand, Intake, Start
+from duly.engine.intakes import Intakes, Intaking
 from duly.engine.loop import every
 from duly.engine.stall import StallWatch
 from duly.engine.workshop import WorkerOptions, WorkerParts, Workshop, open_workshop
@@ -24,30 +26,11 @@ from duly.ports.bell import CANCELS
 BEAT_EVERY = timedelta(seconds=5)
 PULSE = 0.25
 HOUR = timedelta(hours=1)
+SYSTEM_SLOTS = 10
+"""Deliveries of callbacks that a worker makes at the same time, beside its own slots."""
+
 LAST_SETTLES = timedelta(seconds=5)
 """After the grace, so long is given to put back what still runs."""
-
-
-class Intaking(Protocol):
-    """How tasks come to a worker."""
-
-    @property
-    def busy(self) -> int:
-        """Slots that are taken."""
-        ...
-
-    @property
-    def started(self) -> int:
-        """Attempts started since the beginning."""
-        ...
-
-    def close(self) -> None:
-        """Claim no more."""
-        ...
-
-    async def run(self) -> None:
-        """Claim and start attempts until closed; then wait for those that run."""
-        ...
 
 
 Opening = Callable[[Around, Demand, Start], Intaking]
@@ -60,6 +43,7 @@ class Worker:
         self._parts = parts
         self._options = options
         self._open_intake = intake
+        self._queues = tuple(queue for queue in options.queues if queue != SYSTEM_QUEUE)
         self._started_at = parts.store.clock.now()
         self._recycle = False
         self._announced = False
@@ -86,15 +70,22 @@ class Worker:
         return self._recycle
 
     def _intake(self, workshop: Workshop) -> Intaking:
+        """Its own, and one of Duly's own queue, which no broker announces."""
+        run, unannounced = workshop.runner.run, replace(self._parts, broker=None)
+        own = self._demand(self._queues, self._options.slots)
+        system = self._demand((SYSTEM_QUEUE,), SYSTEM_SLOTS)
+        around = self._parts if self._queues else unannounced
+        return Intakes(self._open_intake(around, own, run), Intake(unannounced, system, run))
+
+    def _demand(self, queues: tuple[str, ...], slots: int) -> Demand:
         options = self._options
-        demand = Demand(
-            queues=options.queues,
-            slots=options.slots,
+        return Demand(
+            queues=queues,
+            slots=slots,
             worker=self._parts.id,
             lease=options.lease,
             poll_interval=options.poll_interval,
         )
-        return self._open_intake(self._parts, demand, workshop.runner.run)
 
     async def _hear_cancels(self, workshop: Workshop) -> None:
         """A cancel that is rung reaches its handler at once, not with the keeper's next look."""
@@ -129,7 +120,7 @@ class Worker:
             id=self._parts.id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            queues=self._options.queues,
+            queues=(*self._queues, SYSTEM_QUEUE),
             types=types,
             slots=self._options.slots,
             running=intake.busy,
@@ -140,7 +131,7 @@ class Worker:
         await self._parts.store.roster.beat(record)
         if self._announced:
             return 0
-        await self._parts.store.queues.declare(self._options.queues)
+        await self._parts.store.queues.declare(record.queues)
         released = await self._parts.sweeper.release(types)
         self._announced = True
         return released

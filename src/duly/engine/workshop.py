@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from duly.domain.task import Task, WorkerId
 from duly.engine.background import in_background
-from duly.engine.handlers import Handlers
+from duly.engine.handlers import Runnable
 from duly.engine.herald import Herald
 from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
@@ -53,7 +53,7 @@ class WorkerParts:
     """Another connection to the same store, for the lease keeper's thread."""
     joined: Callable[[], Joined] | None
     """Opens the door to callers' transactions in a process of its own; must be picklable."""
-    handlers: Handlers
+    handlers: Runnable
     limits: Limits
     bell: Bell
     herald: Herald

@@ -7,12 +7,13 @@ address that it judged. Redirects go through the transport too and are judged al
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from collections.abc import Awaitable, Callable, Collection
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpx
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 Judge = Callable[[Address], bool]
 
@@ -41,6 +42,20 @@ def public(address: Address) -> bool:
     if inside:
         return all(public(each) for each in inside)
     return address in _UNICAST and address.is_global and not address.is_multicast
+
+
+def permitted(address: Address, networks: Collection[Network]) -> bool:
+    """Whether the address is public, or in one of these networks; IPv4 that is mapped into IPv6 is what it maps."""
+    plain = address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+    return public(address) or any(plain in network for network in networks)
+
+
+def network_of(text: str) -> Network:
+    """A network as in ``10.0.0.0/8`` or ``fd00::/8``, or one address. Raises ValueError."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no network: give such as 10.0.0.0/8, fd00::/8 or 127.0.0.1") from None
 
 
 async def resolve(host: str, port: int) -> list[Address]:

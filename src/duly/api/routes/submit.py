@@ -77,7 +77,11 @@ class SubmitRoutes:
             operation_id="submit_task",
             status_code=202,
             responses=_SUBMIT_ANSWERS,
-            openapi_extra={"parameters": _SUBMIT_PARAMETERS, **docs.body(Submit)},
+            openapi_extra={
+                "parameters": _SUBMIT_PARAMETERS,
+                **docs.body(Submit),
+                **docs.calls_back("/callback_url"),
+            },
         )
         router.add_api_route(
             "/v1/tasks/batch",
@@ -87,7 +91,11 @@ class SubmitRoutes:
             operation_id="submit_tasks",
             status_code=202,
             responses=_BATCH_ANSWERS,
-            openapi_extra={"parameters": [docs.IDEMPOTENCY_KEY, docs.TRACE, docs.NAMED], **docs.body(Batch)},
+            openapi_extra={
+                "parameters": [docs.IDEMPOTENCY_KEY, docs.TRACE, docs.NAMED],
+                **docs.body(Batch),
+                **docs.calls_back("/tasks/0/callback_url"),
+            },
         )
 
 
@@ -104,6 +112,7 @@ def _submission(wanted: Submit, request: Request) -> Submission:
         expires_at=wanted.expires_at,
         key=wanted.key,
         tags=tuple(wanted.tags),
+        callback_url=wanted.callback_url,
         request_id=request.scope[REQUEST_ID],
         traceparent=traceparent(request.headers.getlist("traceparent")),
     )
