@@ -9,6 +9,8 @@ from duly.domain.errors import BadRequest
 from duly.domain.state import State
 from tests.support.builders import NOON, a_task_id
 from tests.support.moves import added, ended, running
+from tests.support.outage import Outage
+from tests.support.serving import serving
 
 
 async def _ids(api, query=""):
@@ -165,3 +167,20 @@ def test_a_cursor_that_was_changed_anywhere_is_refused(place):
 
     with pytest.raises(BadRequest):
         decode_cursor(cursor[:place] + other + cursor[place + 1 :])
+
+
+@pytest.mark.mistake(40)
+async def test_a_long_page_asks_the_database_no_more_often_than_a_short_one(store, handlers):
+    counted = Outage(store)
+    async with serving(counted, handlers) as api:
+        for _ in range(100):
+            await added(store)
+        await api.client.get("/v1/tasks?limit=1")  # what is asked once in a while has been asked
+
+        asked = []
+        for limit in (1, 100):
+            counted.calls.clear()
+            page = await api.client.get(f"/v1/tasks?limit={limit}")
+            asked.append((len(page.json()["tasks"]), dict(counted.calls)))
+
+    assert asked == [(1, {"page": 1}), (100, {"page": 1})]

@@ -1,6 +1,7 @@
 """POST /v1/tasks and /v1/tasks/batch."""
 
 import asyncio
+import sys
 from datetime import timedelta
 from uuid import UUID
 
@@ -200,3 +201,14 @@ async def test_a_batch_has_1_to_1000_tasks(api, count, status):
     response = await api.client.post("/v1/tasks/batch", json={"tasks": [item] * count})
 
     assert response.status_code == status
+
+
+@pytest.mark.mistake(9, 46)
+@pytest.mark.parametrize(
+    "name", ["antigravity", "antigravity.geohash", "os:system", "../antigravity", "__import__('antigravity')"]
+)
+async def test_a_type_is_looked_up_and_never_imported(api, name):
+    answer = await api.client.post("/v1/tasks", json={"type": name, "payload": {}})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-type")
+    assert "antigravity" not in sys.modules
