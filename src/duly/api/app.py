@@ -14,7 +14,7 @@ from duly.api.door import LOOPBACK, Door
 from duly.api.openapi import describe_types
 from duly.api.problems import routing_problem
 from duly.api.rights import Entry
-from duly.api.route import ProblemRoute, answer_heads
+from duly.api.route import DirectRoute, answer_heads
 from duly.api.router import add_routes
 from duly.api.routes.health import HealthRoutes
 from duly.api.routes.pages import PageRoutes
@@ -59,7 +59,7 @@ def application(
         redirect_slashes=False,
         exception_handlers={HTTPException: _routing_error},
     )
-    app.router.route_class = ProblemRoute
+    app.router.route_class = DirectRoute
     add_routes(app.router, get_service, handlers)
     HealthRoutes(get_service).add_to(app.router)
     if docs == "admin":
