@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from multiprocessing import process
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,8 +25,7 @@ from duly.telemetry.log import set_up
 DRAIN = signal.SIGUSR2
 """Tells a child of a Celery worker that the worker is shutting down."""
 
-PREFORK = "celery.concurrency.prefork"
-POOLS = (PREFORK, "celery.concurrency.thread", "celery.concurrency.solo")
+PREFORK, THREADS, SOLO = "celery.concurrency.prefork", "celery.concurrency.thread", "celery.concurrency.solo"
 
 RAN, NOTHING, REFUSED = "ran", "nothing to run", "refused"
 """What the Celery task returns, for Celery's log and Flower. What became of the task itself, Duly tells."""
@@ -85,6 +85,7 @@ class Fleet:
         self._celery = celery
         self._worker: Any = None
         self._station: Station | None = None
+        self._process = process.current_process()
 
     def name_queues(self, instance: Any, **_: object) -> None:
         """Celery worker about to be set up: without -Q it listens to all that the handlers name."""
@@ -93,7 +94,7 @@ class Fleet:
 
     def join(self, worker: Any) -> None:
         """A worker is set up, nothing of it runs yet. Raises Misconfigured."""
-        if _pool_of(worker) not in POOLS:
+        if _pool_of(worker) not in (PREFORK, THREADS, SOLO):
             raise Misconfigured("Duly runs in Celery's pools prefork, threads and solo, not in this one.")
         self._worker = worker
 
@@ -105,12 +106,13 @@ class Fleet:
     def open_here(self) -> None:
         """Open Duly in the worker's own process, where that is where tasks run."""
         if _pool_of(self._worker) != PREFORK:
-            self._open(self._worker.concurrency)
+            self._open(1 if _pool_of(self._worker) == SOLO else self._worker.concurrency)
 
     def open_in_child(self, **_: object) -> None:
         """A child was forked. It must answer its parent soon, so nothing is waited for."""
         if self._worker is None or _pool_of(self._worker) != PREFORK:
             return
+        _may_have_processes(self._process)
         station = self._open(1)
         signal.signal(DRAIN, lambda *_: station.drain())
 
@@ -157,6 +159,16 @@ class Fleet:
         await asyncio.to_thread(
             self._celery.control.revoke, celery_id, terminate=True, signal="SIGKILL", destination=where
         )
+
+
+def _may_have_processes(own: process.BaseProcess) -> None:
+    """For handlers that run in a process, which ends with this one.
+
+    Celery's children have a process object of billiard's: a daemon, whose key cannot be handed on. The standard
+    library's own takes its place.
+    """
+    own.name = process.current_process().name
+    process._current_process = own  # type: ignore[attr-defined]  # noqa: SLF001  # there is no public way
 
 
 def _pool_of(worker: Any) -> str:

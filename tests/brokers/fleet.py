@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,14 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 from celery import Celery
 
-from duly.brokers.celery.application import address_of, celery_application
+from duly.brokers.celery.application import address_of, celery_application, queue_of
 from duly.stores.sql.migrate import migrate
 from tests.support.databases import postgres_database
-from tests.support.processes import eventually
-from tests.support.service import Running
+from tests.support.processes import eventually, running
+from tests.support.service import Running, free_port
 from tests.system.scene import PATIENCE, Scene, a_scene
 
 MODULE = """
@@ -25,6 +27,34 @@ from app import duly
 
 celery_app = duly.celery_app()
 """
+
+
+COMMAND = ("-m", "celery", "-A", "fleet_app.celery_app", "worker", "--loglevel=info", "--without-mingle")
+
+
+@dataclass(frozen=True)
+class Active:
+    """A Celery task that a worker has."""
+
+    worker: str
+    celery_id: str
+
+
+@dataclass(frozen=True)
+class Flower:
+    """Flower's own HTTP API."""
+
+    url: str
+
+    def sees_workers(self) -> bool:
+        try:
+            return bool(httpx.get(f"{self.url}/api/workers", params={"status": "true"}, timeout=10).json())
+        except httpx.HTTPError:
+            return False
+
+    def state(self, celery_id: str) -> str | None:
+        told = httpx.get(f"{self.url}/api/task/info/{celery_id}", timeout=10)
+        return told.json()["state"] if told.status_code == 200 else None
 
 
 @dataclass(frozen=True)
@@ -39,10 +69,9 @@ class Fleet:
         """``celery worker``, once it is ready; killed with its children at the end."""
         folder = self.scene.place.folder
         log = folder / f"celery-{len(list(folder.glob('celery-*')))}.log"
-        command = ["-m", "celery", "-A", "fleet_app.celery_app", "worker", "--loglevel=info", "--without-mingle"]
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, *command, *options],
+                [sys.executable, *COMMAND, *options],
                 cwd=folder,
                 env={**self.scene.place.env, "PYTHONWARNINGS": "ignore", **env},
                 stdout=output,
@@ -55,6 +84,56 @@ class Fleet:
             yield worker
         finally:
             worker.kill()
+
+    def run(self, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """A worker that ends by itself."""
+        return subprocess.run(
+            [sys.executable, *COMMAND, *options],
+            cwd=self.scene.place.folder,
+            env={**self.scene.place.env, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @contextmanager
+    def flower(self) -> Iterator["Flower"]:
+        """Flower, beside the workers."""
+        port = free_port()
+        command = ["-m", "celery", "-A", "fleet_app.celery_app", "flower", f"--port={port}", "--address=127.0.0.1"]
+        env = {**self.scene.place.env, "FLOWER_UNAUTHENTICATED_API": "true"}
+        with running(*command, cwd=self.scene.place.folder, env=env):
+            yield Flower(f"http://127.0.0.1:{port}")
+
+    def active(self, task: str) -> "Active | None":
+        """What ``celery inspect active`` says of this task."""
+        return self._seen("active", task)
+
+    def reserved(self, task: str) -> "Active | None":
+        """What ``celery inspect reserved`` says of this task: taken ahead, not begun."""
+        return self._seen("reserved", task)
+
+    def messages(self, queue: str) -> int:
+        """How many wait in the broker."""
+        with self.celery.connection_for_read() as connection:
+            queue_of(queue)(connection.default_channel).queue_declare()
+            on_rabbitmq = "amqp" in self.broker_url
+            return int(connection.default_channel.queue_declare(queue=queue, passive=on_rabbitmq).message_count)
+
+    def purge(self, queue: str) -> None:
+        """Take all messages out of the queue."""
+        with self.celery.connection_for_write() as connection:
+            queue_of(queue)(connection.default_channel).purge()
+
+    def _seen(self, how: str, task: str) -> "Active | None":
+        told = getattr(self.celery.control.inspect(timeout=0.5), how)() or {}
+        for worker, requests in told.items():
+            for request in requests:
+                if request["args"][0] == task:
+                    return Active(worker, request["id"])
+        return None
 
     @property
     def celery(self) -> Celery:
@@ -72,6 +151,10 @@ class CeleryWorker(Running):
     def children(self) -> list[int]:
         """The pool's."""
         return [child.pid for child in psutil.Process(self.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+
+    def received(self, task: str) -> list[str]:
+        """The Celery ids under which the task came."""
+        return re.findall(rf"\[({task}-\w+)\] received", self.log.read_text())
 
     def kill(self) -> None:
         """The whole worker, at once."""

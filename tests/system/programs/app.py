@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from duly import Context, Duly, Retry
@@ -86,6 +87,16 @@ def stubborn(ctx: Context) -> None:
     effect("start", ctx)
     time.sleep(LONGEST)
     effect("end", ctx)
+
+
+@duly.task(name="fails.once", retry=Retry(initial=timedelta(milliseconds=100)))
+async def fails_once(ctx: Context) -> int:
+    """The first attempt fails."""
+    effect("start", ctx)
+    if ctx.attempt == 1:
+        raise ValueError("not yet")
+    effect("end", ctx)
+    return ctx.attempt
 
 
 @duly.task(name="poison", retry=Retry(max_attempts=5))
