@@ -108,6 +108,11 @@ class Intake:
     def _free(self) -> int:
         return max(self._demand.slots - len(self._taken), 0)
 
+    @property
+    def _share(self) -> int:
+        """Half of the slots at once: while one half is being settled, the other runs."""
+        return min((self._demand.slots + 1) // 2, MAX_BATCH)
+
     async def _pass(self, attempts: asyncio.TaskGroup) -> bool:
         """Claim once from each queue while slots are free. True when there may be more."""
         self._wake.clear()
@@ -133,7 +138,7 @@ class Intake:
         for queue in self._rotated():
             if self._closed or not self._free:
                 break
-            more |= await self._claim(queue, min(self._free, MAX_BATCH), attempts, None)
+            more |= await self._claim(queue, min(self._free, self._share), attempts, None)
         return more
 
     async def _follow(self, hints: Hints, attempts: asyncio.TaskGroup) -> bool:
