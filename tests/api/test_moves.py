@@ -114,6 +114,7 @@ async def test_a_retry_whose_key_lives_elsewhere_is_409(api):
     assert response.json()["code"] == "key-taken"
 
 
+@pytest.mark.standard("RFC 9110", "9.3.5", "DELETE that was done, with nothing to say, is answered 204.")
 async def test_a_final_task_is_deleted_and_gone(api):
     task = await ended(api.store, State.COMPLETED)
 
@@ -126,6 +127,9 @@ async def test_a_final_task_is_deleted_and_gone(api):
 
 
 @pytest.mark.parametrize("make", [added, running])
+@pytest.mark.standard(
+    "RFC 9110", "15.5.10", "409: the request conflicts with the state of the resource, and the content says how."
+)
 async def test_only_a_final_task_is_deleted(api, make):
     task = await make(api.store)
 

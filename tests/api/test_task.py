@@ -160,6 +160,7 @@ async def test_a_retried_task_says_why_it_waits_and_until_when(api):
 
 
 @pytest.mark.mistake(37)
+@pytest.mark.standard("RFC 9110", "15.5.11", "410: it was there, and is gone for good.")
 async def test_a_purged_task_is_410(api):
     task = await ended(api.store, State.COMPLETED)
     await api.store.history.delete(task)

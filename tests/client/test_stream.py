@@ -129,6 +129,23 @@ def test_a_broken_stream_goes_on_after_the_last_event():
     assert pages.named == [None, "2", "2"]
 
 
+@pytest.mark.standard("HTML", "9.2.6", "What is cut off before its empty line is no event.")
+def test_an_event_that_was_cut_off_is_asked_for_again():
+    whole = an_event(3, State.COMPLETED)
+    cut = httpx.Response(
+        200,
+        headers={"content-type": "text/event-stream"},
+        text=f"retry: 10\n\nid: 3\nevent: completed\ndata: {whole.data}\n",
+    )
+    pages = Pages(a_page(an_event(2, State.RUNNING)), cut, a_page(whole))
+
+    with Client(over=pages) as client:
+        versions = [one.version for one in client.stream(ID)]
+
+    assert versions == [2, 3]
+    assert pages.named == [None, "2", "2"]
+
+
 def test_a_page_that_is_no_stream_is_not_waited_out():
     with Client(over=Pages(httpx.Response(200, text="<html>"))) as client, pytest.raises(RemoteError, match="stream"):
         next(client.stream(ID))

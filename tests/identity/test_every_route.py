@@ -87,6 +87,7 @@ async def test_a_route_is_open_to_its_scopes_and_to_no_other(api, route):
 
 
 @pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.standard("RFC 6750", "3.1", "A scope that is missing is answered 403 insufficient_scope, with the scope.")
 async def test_who_may_not_is_told_the_scope_that_is_needed(api, route):
     refused = await _ask(api, route, await api.key(Scope.WORKER))
     if route.endswith(" /v1/capabilities"):
@@ -102,6 +103,12 @@ async def test_who_may_not_is_told_the_scope_that_is_needed(api, route):
 
 @pytest.mark.mistake(47)
 @pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.standard("RFC 9110", "15.5.2", "401 has a WWW-Authenticate field with a challenge.")
+@pytest.mark.standard(
+    "RFC 6750",
+    "3.1",
+    "A credential that is malformed, expired or revoked is answered invalid_token; none at all, no error.",
+)
 async def test_without_a_valid_credential_every_route_is_401(api, route):
     good = await api.new_key()
     revoked, expiring = await api.new_key(), await api.new_key(lives=api.clock.now() - api.clock.now())
@@ -133,6 +140,7 @@ async def test_health_asks_nobody(api, path):
         [("authorization", "Bearer {key}"), ("authorization", "Bearer {key}")],
     ],
 )
+@pytest.mark.standard("RFC 6750", "2.1", "The credential stands in one Authorization field, after Bearer.")
 async def test_what_is_no_single_bearer_credential_is_401(api, headers):
     key = await api.key()
 
@@ -141,6 +149,7 @@ async def test_what_is_no_single_bearer_credential_is_401(api, headers):
     assert answer.status_code == 401
 
 
+@pytest.mark.standard("RFC 9110", "11.1", "The name of an authentication scheme is read in any case.")
 async def test_the_scheme_is_read_in_any_case(api):
     key = await api.key()
 

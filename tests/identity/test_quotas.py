@@ -29,7 +29,12 @@ def _fields(answer):
     return answer.headers.get("ratelimit"), answer.headers.get("ratelimit-policy")
 
 
-@pytest.mark.standard("RateLimit", "3", "RateLimit-Policy; 4 RateLimit")
+@pytest.mark.standard(
+    "RateLimit draft", "3", "RateLimit-Policy names each policy, its quota q and its window w in seconds."
+)
+@pytest.mark.standard(
+    "RateLimit draft", "4", "RateLimit names the policy, what is left (r), and the seconds until more (t)."
+)
 async def test_each_answer_tells_what_is_left_and_what_is_allowed(counted):
     key = await counted.key()
 
@@ -38,6 +43,10 @@ async def test_each_answer_tells_what_is_left_and_what_is_allowed(counted):
     assert fields == [('"read";r=2;t=20', '"read";q=3;w=60'), ('"read";r=1;t=20', '"read";q=3;w=60')]
 
 
+@pytest.mark.standard("RFC 6585", "4", "429: too many requests in a time, with Retry-After where that is known.")
+@pytest.mark.standard(
+    "RateLimit draft", "5", "A refused request is told of its limits too; Retry-After and t name the same time."
+)
 async def test_beyond_the_limit_it_is_429_with_the_time_until_there_is_more(counted, timer):
     key = await counted.key()
     for _ in range(3):
@@ -63,6 +72,7 @@ async def test_identities_and_kinds_are_counted_apart(counted):
     assert (await counted.ask("GET", "/v1/tasks", one)).status_code == 429
 
 
+@pytest.mark.standard("RateLimit draft", "5", "The fields are left out where nothing is limited.")
 async def test_what_is_not_counted_has_no_fields(counted):
     key = await counted.key()
 

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.system
 
 @pytest.mark.mistake(11)
 @pytest.mark.mistake(30)
+@pytest.mark.mistake(50)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("database", DATABASES)
 def test_two_hundred_tasks_survive_the_killing_of_their_workers(database: str, tmp_path: Path):

@@ -42,6 +42,7 @@ UNBUFFERED: Json = {
     "schema": {"type": "string"},
     "description": "`no`, on streams: proxies are to pass events on at once.",
 }
+VARY: Json = {"schema": {"type": "string"}, "description": "`Accept` chooses between story and stream."}
 LINK: Json = {"schema": {"type": "string"}, "description": 'The next page: rel="next".'}
 REPLAYED: Json = {
     "schema": {"type": "string", "enum": ["true"]},

@@ -54,7 +54,7 @@ class EventStream(StreamingResponse):
     """Sends events until they end, the client leaves, or it takes none for too long."""
 
     def __init__(self, events: AsyncGenerator[str, None], places: Places) -> None:
-        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no", "vary": "Accept"}
         super().__init__(events, headers=headers, media_type=STREAM)
         self._events = events
         self._places = places

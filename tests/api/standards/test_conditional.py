@@ -49,3 +49,24 @@ async def test_without_a_preference_none_was_applied(api):
     response = await api.client.get(f"/v1/tasks/{task.id}", headers={"prefer": "return=minimal"})
 
     assert "preference-applied" not in response.headers
+
+
+@pytest.mark.standard("RFC 9110", "9.2.1", "Safe methods change nothing.")
+async def test_looking_changes_nothing(api):
+    task = await added(api.store)
+    before = await api.store.tasks.get([task.id])
+
+    for path in ("", "/result", "/events"):
+        await api.client.get(f"/v1/tasks/{task.id}{path}")
+        await api.client.head(f"/v1/tasks/{task.id}{path}")
+
+    assert await api.store.tasks.get([task.id]) == before
+
+
+@pytest.mark.standard("RFC 9110", "10.2.2", "Location of a 202 or 200 leads to what was made.")
+async def test_the_location_of_a_submit_leads_to_its_task(api):
+    answer = await api.client.post("/v1/tasks", json={"type": "text.reverse", "payload": {"text": "a"}})
+
+    found = await api.client.get(answer.headers["location"])
+
+    assert (found.status_code, found.json()["id"]) == (200, answer.json()["id"])

@@ -306,3 +306,27 @@ async def test_many_readers_of_one_task_all_receive_its_end_from_shared_looks(ap
 
     for reader in readers:
         assert events_in(reader.result().text)[-1].name == "completed"
+
+
+@pytest.mark.standard("HTML", "9.2.6", "A line end ends a field: the data of an event must not break in the middle.")
+async def test_no_text_of_a_task_can_end_an_event_or_begin_another(api):
+    text = "a\n\nevent: completed\ndata: {}\r\n\rid: 9\u2028\u0085"
+    task = await api.submit(payload={"text": text})
+    await api.client.post(f"/v1/tasks/{task['id']}/cancel")
+
+    response = await api.client.get(f"/v1/tasks/{task['id']}/events", headers=SSE)
+
+    (event,) = events_in(response.text)
+    assert (event.name, event.data["payload"]) == ("cancelled", {"text": text})
+    assert response.text.isascii()
+    assert "\r" not in response.text
+
+
+@pytest.mark.standard("RFC 9110", "12.5.5", "Vary names the fields by which the form of an answer was chosen.")
+@pytest.mark.parametrize("accept", ["application/json", STREAM])
+async def test_what_accept_decides_is_told_to_caches(api, accept):
+    task = await ended(api.store, State.COMPLETED)
+
+    response = await api.client.get(f"/v1/tasks/{task.id}/events", headers={"accept": accept})
+
+    assert response.headers["vary"] == "Accept"

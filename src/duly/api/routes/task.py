@@ -22,6 +22,8 @@ from duly.wire import task as wire
 from duly.wire.encode import View, error_json, story_json
 from duly.wire.story import Story
 
+BY_ACCEPT = {"vary": "Accept"}
+
 
 class TaskRoutes:
     """One task."""
@@ -66,7 +68,7 @@ class TaskRoutes:
         parameters(request, ())
         if prefers_stream(request.headers.get("accept")):
             return await self._stream(service, request)
-        return json_response(story_json(await service.tasks.story(task_id(request))))
+        return json_response(story_json(await service.tasks.story(task_id(request))), 200, BY_ACCEPT)
 
     async def _stream(self, service: Service, request: Request) -> Response:
         last = last_event_id(request.headers.get("last-event-id"))
@@ -147,7 +149,7 @@ _EVENTS_ANSWERS = docs.responses(
             Story,
             "All that happened to the task. As a stream: one event for each version, its `id` the version, its name "
             "the state, its data the task; `progress` in between.",
-            {"Cache-Control": docs.NO_CACHE, "X-Accel-Buffering": docs.UNBUFFERED},
+            {"Cache-Control": docs.NO_CACHE, "X-Accel-Buffering": docs.UNBUFFERED, "Vary": docs.VARY},
         )
         | {"content": {STREAM: {"schema": {"type": "string"}}}},
         204: docs.answer(None, "A stream would have nothing new, now or later: you have seen the final state."),
