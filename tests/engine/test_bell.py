@@ -5,6 +5,7 @@ from datetime import timedelta
 from threading import Thread
 
 from duly.engine.bell import LocalBell
+from duly.ports.bell import queue_topic
 
 AT_ONCE = timedelta()
 SOON = timedelta(seconds=10)
@@ -67,3 +68,15 @@ def test_a_loop_that_is_closed_already_does_not_spoil_a_ring() -> None:
     bell.ring(["a"])
 
     assert kept is not None
+
+
+async def test_news_of_any_kind_is_no_news_of_callbacks() -> None:
+    """On SQLite every commit rings, and each ring made a worker look for deliveries."""
+    bell = LocalBell()
+    with bell.listen([queue_topic("duly.system")]) as deliveries, bell.listen([queue_topic("mail")]) as tasks:
+        bell.ring_all()
+
+        assert await tasks.wait(SOON)
+        assert not await deliveries.wait(AT_ONCE)
+        bell.ring({queue_topic("duly.system")})
+        assert await deliveries.wait(SOON)

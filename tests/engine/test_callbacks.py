@@ -22,6 +22,7 @@ from duly.engine.limits import Limits
 from duly.links.guard import resolve
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
+from tests.support.outage import Outage
 from tests.support.receiver import receiving
 from tests.support.serving import handlers_of
 from tests.support.stage import RealClock, Stage, a_stage, a_worker
@@ -33,7 +34,7 @@ PUBLIC_ONLY = CallbackRules(enabled=True)
 
 
 @asynccontextmanager
-async def at_work(rules=HERE, secrets=(SECRET,), resolve=resolve, **given) -> AsyncIterator[Stage]:
+async def at_work(rules=HERE, secrets=(SECRET,), resolve=resolve, store=None, **given) -> AsyncIterator[Stage]:
     """A stage with a worker that delivers, under rules of its own: what was allowed at the submit may not be now."""
 
     async def greet(name: str) -> str:
@@ -43,7 +44,7 @@ async def at_work(rules=HERE, secrets=(SECRET,), resolve=resolve, **given) -> As
         raise Fail("no")
 
     handlers = handlers_of(greet=greet, refuse=refuse)
-    store = MemoryStore(MemoryDatabase(), RealClock())
+    store = store or MemoryStore(MemoryDatabase(), RealClock())
     courier = Courier([key_of(secret) for secret in secrets], lambda: caller(rules, resolve, "9.9"), store.clock)
     async with (
         a_stage(handlers, store, limits=Limits(callbacks=HERE)) as stage,
@@ -378,3 +379,22 @@ def test_the_names_of_duly_are_not_free():
 
     with pytest.raises(Misconfigured, match="Duly's own"):
         handlers_of(**{"duly.callback": mine})
+
+
+@pytest.mark.mistake(15)
+async def test_a_claim_whose_answer_was_lost_starts_no_delivery_twice():
+    """Both intakes of a worker claim under its name: what one looks for, the other may just be running."""
+    store = Outage(MemoryStore(MemoryDatabase(), RealClock()))
+    answering = asyncio.Event()
+    async with receiving(waits_for=answering) as receiver, at_work(store=store) as stage:
+        await stage.tasks.cancel(await submitted(stage, receiver, delay=timedelta(hours=1)))
+        await receiver.told()
+        store.lost["claim"] = 1
+        greeted = await stage.ran("greet", {"name": "Bob"})
+        answering.set()
+        (delivery,) = [task for task in store.store.tasks._database.tasks.values() if task.queue == "duly.system"]
+        ended = await stage.ended(delivery.id)
+
+    assert (greeted.state, greeted.attempt, greeted.crashes) == (State.COMPLETED, 1, 0)
+    assert (ended.state, ended.attempt, len(receiver.calls)) == (State.COMPLETED, 1, 1)
+    assert store.calls["claims"] == 1

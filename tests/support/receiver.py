@@ -27,6 +27,7 @@ class Receiver:
     """Answers in turn, the last answer again and again."""
 
     answers: tuple[Answer, ...]
+    waits_for: asyncio.Event | None
     port: int = 0
     calls: list[Call] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -52,15 +53,17 @@ class Receiver:
         async with self._news:
             self.calls.append(Call(scope["path"], headers, body))
             self._news.notify_all()
+        if self.waits_for is not None:
+            await self.waits_for.wait()
         raw = [(name.encode(), value.encode()) for name, value in sent.items()]
         await send({"type": "http.response.start", "status": status, "headers": [*raw, (b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
 
 @asynccontextmanager
-async def receiving(*answers: Answer) -> AsyncIterator[Receiver]:
-    """A receiver on a port of this machine; without answers it says 204."""
-    receiver = Receiver(answers or (204,))
+async def receiving(*answers: Answer, waits_for: asyncio.Event | None = None) -> AsyncIterator[Receiver]:
+    """A receiver on a port of this machine; without answers it says 204, once what it waits for has come."""
+    receiver = Receiver(answers or (204,), waits_for)
     async with listening(receiver) as port:
         receiver.port = port
         yield receiver

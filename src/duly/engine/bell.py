@@ -7,6 +7,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Lock
 
+from duly.domain.callback import SYSTEM_QUEUE
+from duly.ports.bell import queue_topic
+
+_DELIVERIES = queue_topic(SYSTEM_QUEUE)
+
 
 class LocalEar:
     """Listens in the event loop that it was made in."""
@@ -46,9 +51,12 @@ class LocalBell:
             ear.hear()
 
     def ring_all(self) -> None:
-        """Wake everybody: something has changed, nobody knows what."""
+        """Wake everybody: something has changed, nobody knows what.
+
+        Who waits for deliveries alone sleeps on until its next look: they are rare, and on SQLite any commit rings.
+        """
         with self._lock:
-            ears = {ear for listening in self._ears.values() for ear in listening}
+            ears = {ear for topic, listening in self._ears.items() if topic != _DELIVERIES for ear in listening}
         for ear in ears:
             ear.hear()
 
