@@ -179,8 +179,8 @@ def test_a_queue_is_paused_and_goes_on(client):
 
 
 def test_the_service_tells_of_its_types_workers_and_figures(client):
-    assert [one.name for one in client.types()] == ["test.exit", "test.fail", "test.hold", "text.reverse"]
-    assert client.workers()[0].queues == ["default", "slow"]
+    assert [one.name for one in client.types()] == ["test.exit", "test.fail", "test.half", "test.hold", "text.reverse"]
+    assert client.workers()[0].queues == ["default", "slow", "duly.system"]
     assert {queue.name for queue in client.stats().queues} >= {"default"}
 
 
