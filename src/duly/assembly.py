@@ -24,6 +24,7 @@ from duly.engine.housekeeping import Housekeeping, Upkeep
 from duly.engine.ids import Ids
 from duly.engine.landscape import Landscape
 from duly.engine.limits import Limits
+from duly.engine.lists import LOOK_AT_REPLICA, Lists
 from duly.engine.loop import every
 from duly.engine.meter import Meter, MeterReading
 from duly.engine.overview import Overview
@@ -36,7 +37,16 @@ from duly.engine.tasks import Tasks
 from duly.engine.worker import Worker
 from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.entrance import Entrance, open_entrance
-from duly.parts import callback_rules, courier_of, open_announcer, open_bell, open_broker, open_cache, open_counter
+from duly.parts import (
+    callback_rules,
+    courier_of,
+    open_announcer,
+    open_bell,
+    open_broker,
+    open_cache,
+    open_counter,
+    open_lists,
+)
 from duly.ports.bell import Bell
 from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
@@ -106,6 +116,7 @@ class Open:
     """The broker, or a fleet's that is none of Duly's own workers."""
     relay: Relay | None
     cache: Cache | None
+    lists: Lists | None
     entrance: Entrance
     emit: Emit
 
@@ -134,15 +145,18 @@ async def open_core(
         announcer = fleet if broker is None else broker
         relay = None if announcer is None else Relay(store, announcer, tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
+        lists = await stack.enter_async_context(open_lists(settings, store, tell))
         counter = await stack.enter_async_context(open_counter(settings))
         entrance = await open_entrance(settings, store, counter, tell)
-        opened = Open(store, bell, broker, announcer, relay, cache, entrance, tell)
+        opened = Open(store, bell, broker, announcer, relay, cache, lists, entrance, tell)
         core = _core(settings, handlers, open_this, opened)
         background = [core.service.tasks.run(), _housekeeping(core, store).run()]
         if opener is None:
             background += _watching(settings, local)
         if relay is not None:
             background += [relay.run(), every(RELAY_EVERY, relay.step, "relay", tell)]
+        if lists is not None:
+            background.append(every(LOOK_AT_REPLICA, lists.step, "replica", tell))
         await stack.enter_async_context(in_background(tell, *background))
         yield core
 
@@ -238,6 +252,7 @@ def _service(settings: Settings, handlers: Handlers, opened: Open, herald: Heral
         meter=meter,
         patience=SUBMIT_PATIENCE,
         poll_interval=LOOK_EVERY,
+        lists=opened.lists,
     )
     overview = Overview(store, herald, landscape)
     tasks = Tasks(parts, landscape)

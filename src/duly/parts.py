@@ -1,6 +1,8 @@
 """Which adapter serves an address. Its driver is an extra, imported only where it is asked for."""
 
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from importlib.metadata import version
 
 from duly.caches.memory import MemoryCache
@@ -8,14 +10,17 @@ from duly.domain.errors import Misconfigured
 from duly.domain.webhook import key_of
 from duly.engine.callback_rules import CallbackRules
 from duly.engine.callbacks import Courier, caller
+from duly.engine.lists import LONGEST_WAIT, Lists
 from duly.links.guard import network_of, resolve
 from duly.ports.bell import Bell
 from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
 from duly.ports.clock import Clock
 from duly.ports.counter import Counter
+from duly.ports.store import Store
 from duly.ports.telemetry import Emit
 from duly.settings import Settings
+from duly.stores.sql.open import check_replica, open_sql_store
 
 REDIS = ("redis", "rediss")
 
@@ -33,6 +38,26 @@ def courier_of(settings: Settings, clock: Clock) -> Courier:
     keys = [key_of(secret) for secret in settings.callback_secrets]
     rules = callback_rules(settings)
     return Courier(keys, lambda: caller(rules, resolve, version("duly")), clock)
+
+
+@asynccontextmanager
+async def open_lists(settings: Settings, database: Store, emit: Emit) -> AsyncIterator[Lists | None]:
+    """Lists from the read replica that the settings name; None where they name none. Raises Misconfigured."""
+    if not settings.database_replica_url:
+        yield None
+        return
+    check_replica(settings.database_replica_url, settings.database_url)
+    lists = Lists(database, partial(open_replica, settings), emit)
+    try:
+        yield lists
+    finally:
+        await lists.close()
+
+
+async def open_replica(settings: Settings) -> Store:
+    """The read replica that the settings name. Raises StoreUnavailable, SchemaOutdated, Misconfigured."""
+    check_replica(settings.database_replica_url, settings.database_url)
+    return await open_sql_store(settings.database_replica_url, longest=LONGEST_WAIT)
 
 
 def open_broker(settings: Settings, emit: Emit) -> AbstractAsyncContextManager[Broker | None]:

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     database_timeout: Duration = Field(
         default=timedelta(seconds=10), gt=timedelta(), description="How long one call of the database may take."
     )
+    database_replica_url: str = Field(
+        default="", repr=False, description="A read replica of the database that serves lists; empty: the database."
+    )
 
     broker_url: str = Field(
         default="",
@@ -88,7 +91,6 @@ class Settings(BaseSettings):
         repr=False,
         description="What wakes idle processes: redis://…, postgresql://…, none; empty: the database, where it can.",
     )
-
     cache_url: str = Field(
         default="",
         repr=False,

@@ -83,14 +83,19 @@ def postgres_server() -> Iterator[DatabaseServer]:
     with _folder(account) as folder:
         data, url = folder / "data", f"postgresql://postgres@127.0.0.1:{port}/postgres"
         _run(account, _installed("initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "-E", "UTF8")
-        program = Program(
-            command=(_installed("postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)),
-            account=account,
-            answers=lambda: _postgres_answers(url),
-            graceful=signal.SIGINT,
-            immediate=signal.SIGQUIT,
-        )
-        with _running(DatabaseServer(url, program, folder / "log")) as server:
+        with _running(DatabaseServer(url, _postgres_program(folder, port, account), folder / "log")) as server:
+            yield server
+
+
+@contextmanager
+def postgres_replica(of: DatabaseServer) -> Iterator[DatabaseServer]:
+    """A streaming replica of this server, running; ended at the end. It takes no writes."""
+    account, port = _account("postgres"), free_port()
+    with _folder(account) as folder:
+        data, url = folder / "data", f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        copy = ("--pgdata", str(data), "--write-recovery-conf", "--checkpoint=fast", "--dbname", of.url)
+        _run(account, _installed("pg_basebackup"), *copy)
+        with _running(DatabaseServer(url, _postgres_program(folder, port, account), folder / "log")) as server:
             yield server
 
 
@@ -117,6 +122,18 @@ def mariadb_server() -> Iterator[DatabaseServer]:
         )
         with _running(DatabaseServer(url, program, folder / "log")) as server:
             yield server
+
+
+def _postgres_program(folder: Path, port: int, account: str | None) -> Program:
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    places = ("-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder))
+    return Program(
+        command=(_installed("postgres"), *places),
+        account=account,
+        answers=lambda: _postgres_answers(url),
+        graceful=signal.SIGINT,
+        immediate=signal.SIGQUIT,
+    )
 
 
 @contextmanager

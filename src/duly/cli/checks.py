@@ -89,6 +89,8 @@ async def about_store(store: Store, settings: Settings) -> AsyncIterator[Finding
     yield Finding(Verdict.OK, "schema", "up to date")
     yield await _write(store)
     yield Finding(Verdict.OK, "durability", facts.durability)
+    for warning in facts.warnings:
+        yield Finding(Verdict.WARN, "database", warning)
     yield _clock(store)
     if facts.kind == "sqlite":
         yield _space(_file(settings))

@@ -1,10 +1,11 @@
-"""What `duly doctor` looks at beside the database: broker, bell and cache. None of them can lose a task."""
+"""What `duly doctor` looks at beside the database: replica, broker, bell and cache. None of them can lose a task."""
 
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from duly.cli.checks import Finding, Verdict
+from duly.cli.replica_check import about_replica
 from duly.domain.errors import BrokerUnavailable, CacheUnavailable, DulyError
 from duly.engine.bell import LocalBell
 from duly.parts import open_bell, open_broker, open_cache
@@ -17,9 +18,14 @@ RUNG_WITHIN = timedelta(seconds=3)
 LONG_BACKLOG = 1_000
 """So many tasks may wait in the database, without a message about them, before that is worth a word."""
 
+FEW = 100
+"""So many messages more than tasks may be on their way: whoever takes them finds nothing."""
+
 
 async def about_parts(store: Store, settings: Settings) -> AsyncIterator[Finding]:
-    """What broker, bell and cache say, as far as the settings name them."""
+    """What replica, broker, bell and cache say, as far as the settings name them."""
+    if settings.database_replica_url:
+        yield await about_replica(store, settings)
     async for finding in _broker(store, settings):
         yield finding
     yield await _bell(settings)
@@ -40,7 +46,8 @@ async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(Verdict.WARN, "broker", warning)
             for rule in facts.topology:
                 yield Finding(Verdict.OK, "topology", rule)
-            yield await _depth(store, broker)
+            async for finding in _depths(store, broker):
+                yield finding
     except BrokerUnavailable as error:
         advice = "is it running, and is DULY_BROKER_URL right? Tasks are found in the database meanwhile"
         yield Finding(Verdict.FAIL, "broker", f"{safe_url(settings.broker_url)} cannot be used: {error}", advice)
@@ -48,17 +55,28 @@ async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(Verdict.FAIL, "broker", str(error))
 
 
-async def _depth(store: Store, broker: Broker) -> Finding:
+async def _depths(store: Store, broker: Broker) -> AsyncIterator[Finding]:
+    """What the broker holds against what the database counts, and a word about each queue where they do not fit."""
     pending = {depth.queue: depth.pending for depth in await store.queues.depths()}
-    queues = {state.name for state in await store.queues.states()} | pending.keys()
-    held = await broker.depths(queues)
+    paused = {state.name: state.paused for state in await store.queues.states()}
+    held = await broker.depths(paused.keys() | pending.keys())
     waiting, messages = sum(pending.values()), sum(held.values())
-    detail = f"{messages} messages there, {waiting} tasks pending in the database"
-    if waiting >= LONG_BACKLOG and not messages:
-        return Finding(
-            Verdict.WARN, "hints", detail, "does a process with this DULY_BROKER_URL run? Its relay announces"
-        )
-    return Finding(Verdict.OK, "hints", detail)
+    yield Finding(Verdict.OK, "hints", f"{messages} messages there, {waiting} tasks pending in the database")
+    for queue in sorted(held):
+        if not paused.get(queue, False) and (finding := misfit(queue, held[queue], pending.get(queue, 0))):
+            yield finding
+
+
+def misfit(queue: str, messages: int, pending: int) -> Finding | None:
+    """A message has one id at least and a hundred at most; None: the numbers fit."""
+    detail = f"{queue}: {messages} messages there, {pending} tasks pending in the database"
+    if pending >= LONG_BACKLOG and not messages:
+        advice = "does a process with this DULY_BROKER_URL run? Its relay announces"
+        return Finding(Verdict.WARN, "hints", detail, advice)
+    if messages > pending + FEW:
+        advice = "does a worker with this DULY_BROKER_URL serve the queue? The messages do no harm"
+        return Finding(Verdict.WARN, "hints", detail, advice)
+    return None
 
 
 async def _bell(settings: Settings) -> Finding:

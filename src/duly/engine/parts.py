@@ -7,6 +7,7 @@ from duly.engine.handlers import Handlers
 from duly.engine.herald import Herald
 from duly.engine.ids import Ids
 from duly.engine.limits import Limits
+from duly.engine.lists import Lists
 from duly.engine.meter import Meter
 from duly.engine.reads import Reads
 from duly.ports.bell import Bell
@@ -28,3 +29,5 @@ class Parts:
     patience: timedelta
     """How long a submit goes on trying while the database is away."""
     poll_interval: timedelta
+    lists: Lists | None = None
+    """Answers lists in the store's stead."""

@@ -123,8 +123,8 @@ class Tasks:
         self._watcher.close()
 
     async def page(self, query: TaskQuery) -> Page:
-        """One page of tasks, newest first."""
-        return await self._store.tasks.page(query)
+        """One page of tasks, newest first. From a replica it may be some moments old."""
+        return await (self._parts.lists or self._store.tasks).page(query)
 
     async def cancel(self, task_id: TaskId) -> Task:
         """Cancel, or ask a running task to stop (``cancelling``). Again: the same answer. Raises IllegalMove."""

@@ -222,6 +222,8 @@ class StoreFacts:
     version: str
     durability: str
     """In one sentence: what a commit survives, as the database is set up now."""
+    warnings: tuple[str, ...] = ()
+    """What is set up in a way that costs speed, with what to do."""
 
 
 class Store(Protocol):

@@ -34,6 +34,7 @@ LEVELS: Mapping[str, int] = {
     "loop.failed": ERROR,
     "loop.stalled": WARNING,
     "process.unstarted": ERROR,
+    "replica.unavailable": WARNING,
     "store.unavailable": WARNING,
     "task.abandoned": WARNING,
     "task.expired": WARNING,

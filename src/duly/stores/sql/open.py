@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from duly.domain.errors import Misconfigured
 from duly.ports.clock import Clock
 from duly.ports.joined import Joined
 from duly.stores.sql.clock import DatabaseClock
@@ -31,6 +32,13 @@ async def open_sql_store(url: str, *, clock: Clock | None = None, longest: timed
         await store.close()
         raise
     return store
+
+
+def check_replica(url: str, of: str) -> None:
+    """Raises Misconfigured unless the one address could be that of a replica of the other."""
+    kind = type(database_at(of))
+    if type(database_at(url)) is not kind or of.startswith("sqlite"):
+        raise Misconfigured("DULY_DATABASE_REPLICA_URL: a replica is a server of the same kind as the database.")
 
 
 def joined_for(url: str, *, clock: Clock | None = None) -> Joined:

@@ -42,6 +42,14 @@ _CLASSES: dict[str, Trouble] = {
 }
 """The same by the class that the first two letters name."""
 
+USUAL_PLANNER = {
+    # A plan made once, when the tables were empty, would be kept when they are full.
+    "plan_cache_mode": "force_custom_plan",
+    # Every statement here has its index; without statistics the planner may not see that.
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
 
 class PostgresDialect:
     """A Dialect."""
@@ -98,7 +106,22 @@ class PostgresDialect:
             connection.scalar(select(func.current_setting(name)))
             for name in ("synchronous_commit", "fsync", "server_version")
         )
-        return StoreFacts("postgresql", str(version), _durability(str(commit), str(fsync)))
+        warnings = tuple(_dropped(connection))
+        return StoreFacts("postgresql", str(version), _durability(str(commit), str(fsync)), warnings)
+
+
+def _dropped(connection: Connection) -> Iterator[str]:
+    """What was said at connecting and did not arrive: a pooler between us and the server keeps it to itself."""
+    wrong = [
+        f"{name} = {value}"
+        for name, value in USUAL_PLANNER.items()
+        if connection.scalar(select(func.current_setting(name))) != value
+    ]
+    if wrong:
+        yield (
+            f"Planner settings do not arrive, so statements may become many times slower when the tables fill: a pooler"
+            f" drops them. Let it pass them, or set them for Duly's role (ALTER ROLE … SET {'; '.join(wrong)})."
+        )
 
 
 def _durability(commit: str, fsync: str) -> str:

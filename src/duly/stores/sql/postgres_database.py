@@ -13,21 +13,13 @@ from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.lane import Lane
-from duly.stores.sql.postgres import PostgresDialect
+from duly.stores.sql.postgres import USUAL_PLANNER, PostgresDialect
 from duly.stores.sql.postgres_lane import PLANNER, ROW_WAIT_MS, PostgresLane
 from duly.stores.sql.runner import Runner
 from duly.stores.sql.server_runner import ServerRunner
 
 MIGRATION_LOCK = 0x64756C79
 """The key of the advisory lock that whoever migrates holds: "duly"."""
-
-USUAL_PLANNER = {
-    # A plan made once, when the tables were empty, would be kept when they are full.
-    "plan_cache_mode": "force_custom_plan",
-    # Every statement here has its index; without statistics the planner may not see that.
-    "enable_seqscan": "off",
-    "jit": "off",
-}
 
 CONNECTIONS = 5
 HOT_CONNECTIONS = 4
