@@ -144,3 +144,17 @@ async def test_a_worker_hears_again_when_the_broker_is_back(scene: Scene):
             async with asyncio.timeout(5):
                 await heard.wait()
             assert hints.take(1) == ("default", [task_id])
+
+
+async def test_deliveries_are_announced_to_nobody_since_every_worker_looks_for_them(scene: Scene):
+    """Where Celery runs the tasks, nobody takes what is announced for Duly's own queue: it would pile up."""
+    (delivery,) = await scene.added(1, queue="duly.system")
+    (task,) = await scene.added(1)
+    scene.clock.advance(SOON)
+    scene.relay.tell([delivery])
+
+    assert await scene.relay.step() == 1
+    async with in_background(scene.told, scene.relay.run()):
+        scene.relay.tell([delivery, task])
+        assert await taken(scene.broker, 2) == [task.id, task.id]
+    assert await scene.broker.depths(["duly.system"]) == {"duly.system": 0}
