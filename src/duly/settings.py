@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         default="",
         repr=False,
-        description="What tells workers of ready tasks: amqp://… (RabbitMQ), redis://…; empty: they look themselves.",
+        description="What tells workers of ready tasks: amqp://…, redis://…, celery+redis://…; empty: they look.",
     )
     bell_url: str = Field(
         default="",

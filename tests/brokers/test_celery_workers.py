@@ -51,7 +51,7 @@ def test_a_task_runs_in_a_celery_worker_and_duly_tells_its_result(fleet, pool):
 @pytest.mark.mistake(30)
 def test_a_child_that_is_killed_has_its_task_run_again_and_charged_a_crash(fleet):
     scene, gate = fleet.scene, fleet.scene.gate()
-    with fleet.worker(*PREFORK) as worker:
+    with fleet.worker(*PREFORK):
         task = scene.one("hold.thread", gate=str(gate))
         os.kill(scene.effects.pid(task), signal.SIGKILL)
         scene.effects.pid(task, attempt=2)
@@ -60,9 +60,9 @@ def test_a_child_that_is_killed_has_its_task_run_again_and_charged_a_crash(fleet
 
     assert (done.state, done.result, done.attempt, done.failures) == ("completed", "through", 2, 0)
     assert scene.story(task)["lease_lost"] == 1
-    assert worker.said("signal 9")
 
 
+@pytest.mark.full
 @pytest.mark.mistake(30)
 def test_a_whole_worker_that_is_killed_has_its_task_run_again_by_another(fleet):
     scene, gate = fleet.scene, fleet.scene.gate()
@@ -95,6 +95,7 @@ def test_the_cancel_of_a_handler_that_pays_no_attention_revokes_its_message_and_
     assert worker.said(f"Terminating {ours.celery_id}")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("pool", [PREFORK, THREADS, SOLO], ids=["prefork", "threads", "solo"])
 def test_the_cancel_of_a_handler_that_listens_ends_it_and_nothing_else(on_redis, pool):
     scene, gate = on_redis.scene, on_redis.scene.gate()
@@ -109,6 +110,7 @@ def test_the_cancel_of_a_handler_that_listens_ends_it_and_nothing_else(on_redis,
     assert not worker.said("Terminating")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("pool", [PREFORK, THREADS, SOLO], ids=["prefork", "threads", "solo"])
 @pytest.mark.mistake(43)
 def test_a_worker_that_is_told_to_end_puts_back_what_does_not_end_within_the_grace(on_redis, pool):
@@ -124,6 +126,7 @@ def test_a_worker_that_is_told_to_end_puts_back_what_does_not_end_within_the_gra
     scene.client.cancel(task)
 
 
+@pytest.mark.full
 def test_what_ends_within_the_grace_ends_well(fleet):
     scene, gate = fleet.scene, fleet.scene.gate()
     with fleet.worker(*PREFORK, DULY_GRACE="60s") as worker:
@@ -137,6 +140,7 @@ def test_what_ends_within_the_grace_ends_well(fleet):
     assert scene.client.get(task).result == "through"
 
 
+@pytest.mark.full
 def test_what_is_lost_with_the_broker_is_announced_again(fleet):
     scene = fleet.scene
     tasks = scene.submit("quick", 20)
@@ -160,6 +164,7 @@ def test_a_failed_attempt_is_retried_by_duly_and_announced_under_a_new_id(fleet)
     assert not worker.said("Retry in")
 
 
+@pytest.mark.full
 def test_the_most_urgent_of_what_waits_runs_first(fleet):
     scene, gate = fleet.scene, fleet.scene.gate()
     with fleet.worker("-P", "prefork", "-c", "1"):
@@ -176,18 +181,21 @@ def test_the_most_urgent_of_what_waits_runs_first(fleet):
     assert [number for task in order for number, id_ in by_priority.items() if id_ == task] == [9, 7, 4, 2, 0]
 
 
+@pytest.mark.full
 def test_a_worker_runs_the_queues_that_it_is_given_and_no_other(fleet):
     scene = fleet.scene
-    with fleet.worker(*PREFORK, "-Q", "elsewhere"):
+    with fleet.worker(*PREFORK, "-Q", "elsewhere") as worker:
         there = scene.client.submit("quick", {}, queue="elsewhere").id
         here = scene.one("quick")
         scene.final(there)
 
-        assert {queue for worker in scene.client.workers() for queue in worker.queues} == {"elsewhere", "duly.system"}
+        queues = {queue for one in scene.client.workers() if one.pid in worker.children() for queue in one.queues}
+        assert queues == {"elsewhere", "duly.system"}
         assert scene.client.get(here).state == "pending"
     scene.client.cancel(here)
 
 
+@pytest.mark.full
 @pytest.mark.mistake(26)
 def test_a_task_that_kills_its_child_again_and_again_is_given_up(fleet):
     scene = fleet.scene
@@ -207,6 +215,7 @@ def test_a_handler_with_a_process_of_its_own_has_it_in_a_celery_child_too(fleet)
         assert scene.final(task)[0].result == "through"
 
 
+@pytest.mark.full
 def test_flower_and_inspect_show_what_runs(on_redis):
     scene, gate = on_redis.scene, on_redis.scene.gate()
     with on_redis.worker(*PREFORK, "-E"), on_redis.flower() as flower:
@@ -232,6 +241,7 @@ def test_messages_that_are_not_ours_run_nothing_and_stop_nobody(on_redis):
     assert worker.said("unregistered task")
 
 
+@pytest.mark.full
 def test_another_pool_is_refused_with_the_names_of_those_that_serve(on_redis):
     refused = on_redis.run("-P", "custom", CELERY_CUSTOM_WORKER_POOL="celery.concurrency.base:BasePool")
 

@@ -8,9 +8,9 @@ from duly.cli.checks import Finding, Verdict
 from duly.cli.replica_check import about_replica
 from duly.domain.errors import BrokerUnavailable, CacheUnavailable, DulyError
 from duly.engine.bell import LocalBell
-from duly.parts import open_bell, open_broker, open_cache
+from duly.parts import open_announcer, open_bell, open_broker, open_cache
 from duly.ports.bell import Bell, Ear
-from duly.ports.broker import Broker
+from duly.ports.broker import Announcer
 from duly.ports.store import Store
 from duly.settings import Settings, safe_url
 
@@ -35,7 +35,8 @@ async def about_parts(store: Store, settings: Settings) -> AsyncIterator[Finding
 
 async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
     try:
-        async with open_broker(settings, _silent) as broker:
+        async with open_broker(settings, _silent) as own, open_announcer(settings, _silent) as fleet:
+            broker = fleet if own is None else own
             if broker is None:
                 yield Finding(Verdict.OK, "broker", "none: workers look in the database")
                 return
@@ -48,6 +49,11 @@ async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(Verdict.OK, "topology", rule)
             async for finding in _depths(store, broker):
                 yield finding
+            if fleet is not None:
+                from duly.cli.celery_checks import about_fleet  # noqa: PLC0415  # an optional library
+
+                async for finding in about_fleet(store, settings):
+                    yield finding
     except BrokerUnavailable as error:
         advice = "is it running, and is DULY_BROKER_URL right? Tasks are found in the database meanwhile"
         yield Finding(Verdict.FAIL, "broker", f"{safe_url(settings.broker_url)} cannot be used: {error}", advice)
@@ -55,7 +61,7 @@ async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(Verdict.FAIL, "broker", str(error))
 
 
-async def _depths(store: Store, broker: Broker) -> AsyncIterator[Finding]:
+async def _depths(store: Store, broker: Announcer) -> AsyncIterator[Finding]:
     """What the broker holds against what the database counts, and a word about each queue where they do not fit."""
     pending = {depth.queue: depth.pending for depth in await store.queues.depths()}
     paused = {state.name: state.paused for state in await store.queues.states()}
