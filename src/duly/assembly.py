@@ -146,8 +146,7 @@ async def open_core(
         relay = None if announcer is None else Relay(store, announcer, tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
         lists = await stack.enter_async_context(open_lists(settings, store, tell))
-        counter = await stack.enter_async_context(open_counter(settings))
-        entrance = await open_entrance(settings, store, counter, tell)
+        entrance = await open_entrance(settings, store, await stack.enter_async_context(open_counter(settings)), tell)
         opened = Open(store, bell, broker, announcer, relay, cache, lists, entrance, tell)
         core = _core(settings, handlers, open_this, opened)
         background = [core.service.tasks.run(), _housekeeping(core, store).run()]
