@@ -16,16 +16,18 @@ from duly.engine.bell import LocalBell
 from duly.engine.handlers import Handlers
 from duly.engine.herald import Herald
 from duly.engine.ids import Ids
+from duly.engine.intake import Intake
 from duly.engine.landscape import Landscape
 from duly.engine.limits import Limits
 from duly.engine.loop import every
 from duly.engine.meter import Meter
 from duly.engine.parts import Parts
 from duly.engine.reads import Reads
+from duly.engine.run import LastResort
 from duly.engine.submission import Submission
 from duly.engine.sweep import Sweeper
 from duly.engine.tasks import Tasks
-from duly.engine.worker import Worker
+from duly.engine.worker import Opening, Worker
 from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.ports.store import Store
 from duly.stores.memory.database import MemoryDatabase
@@ -166,7 +168,13 @@ async def a_stage(
 
 @asynccontextmanager
 async def a_worker(
-    stage: Stage, *, handlers: Handlers | None = None, lease_store: Store | None = None, **given: Any
+    stage: Stage,
+    *,
+    handlers: Handlers | None = None,
+    lease_store: Store | None = None,
+    intake: Opening = Intake,
+    last_resort: LastResort | None = None,
+    **given: Any,
 ) -> AsyncIterator[Working]:
     """A worker at work until the context closes; ``lease_store`` is what its lease keeper opens."""
     options = WorkerOptions(**(_OPTIONS | {"lease": stage.lease} | given))
@@ -190,9 +198,10 @@ async def a_worker(
         emit=stage.told,
         bind=lambda _: None,
         id=id_,
+        last_resort=last_resort,
     )
     stop = asyncio.Event()
-    run = asyncio.create_task(Worker(parts, options).run(stop))
+    run = asyncio.create_task(Worker(parts, options, intake).run(stop))
     try:
         yield Working(id_, stop, run)
     finally:
