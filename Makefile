@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PORT ?= 8000
 ARGS ?=
+JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -15,8 +16,8 @@ help: ## Show this list
 run: .venv/run ## Serve the tour at http://127.0.0.1:8000 (PORT=8123 for another port)
 	@exec $(BIN)/duly dev tour.app:duly --app-dir examples --port $(PORT)
 
-test: .venv/dev ## Run the tests; what cannot run on this machine is named at the end (ARGS="-k lease" for some)
-	@$(BIN)/python -m pytest -m "not full" $(ARGS)
+test: .venv/dev ## Run the tests, JOBS=3 at a time; what cannot run on this machine is named at the end (ARGS="-k lease" for some)
+	@$(BIN)/python -m pytest -m "not full" --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/dev ## Check form, types and layers
 	$(BIN)/ruff format --check
