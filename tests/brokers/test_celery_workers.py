@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.brokers.fleet import Fleet, a_fleet
@@ -193,6 +194,17 @@ def test_a_worker_runs_the_queues_that_it_is_given_and_no_other(fleet):
         assert queues == {"elsewhere", "duly.system"}
         assert scene.client.get(here).state == "pending"
     scene.client.cancel(here)
+
+
+def test_the_service_and_the_doctor_name_the_fleet(on_redis):
+    scene = on_redis.scene
+    with on_redis.worker(*SOLO):
+        told = httpx.get(f"{scene.url}/v1/capabilities").json()["broker"]
+        looked = scene.place.run("doctor").stdout
+
+    assert (told["kind"], " over redis " in told["version"]) == ("celery", True)
+    assert "default is listened to by celery@" in looked
+    assert "no Celery worker answers" in scene.place.run("doctor").stdout
 
 
 @pytest.mark.full
