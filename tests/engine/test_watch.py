@@ -66,6 +66,24 @@ async def test_many_who_wait_share_one_look() -> None:
         assert len(shelf.looks) <= looks + 2
 
 
+async def test_a_ring_makes_it_look_at_that_task_alone() -> None:
+    """It looked at all that anybody waited for: a thousand readers whose tasks ended cost a million rows."""
+    task, others = a_task(), [a_task() for _ in range(20)]
+    shelf, bell = Shelf(task, *others), LocalBell()
+    async with watching(shelf, bell) as watcher:
+        waiters = [asyncio.ensure_future(watcher.final(one.id, LONG)) for one in (task, *others)]
+        await shelf.looked.wait()
+        shelf.looks.clear()
+
+        ended = shelf.end(task)
+        bell.ring([task_topic(task.id)])
+
+        assert await waiters[0] == ended
+        assert shelf.looks == [{task.id}]
+        for waiter in waiters[1:]:
+            waiter.cancel()
+
+
 async def test_without_a_ring_it_looks_now_and_then() -> None:
     task = a_task()
     shelf = Shelf(task)

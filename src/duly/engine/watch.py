@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.task import Task, TaskId
-from duly.ports.bell import Bell, task_topic
+from duly.ports.bell import Bell, Ear, task_topic
 from duly.ports.store import MAX_BATCH
 
 Look = Callable[[Collection[TaskId]], Awaitable[Mapping[TaskId, Task]]]
@@ -33,6 +35,8 @@ class Watcher:
         self._bell = bell
         self._poll_interval = poll_interval
         self._waiting: defaultdict[TaskId, set[_Reader]] = defaultdict(set)
+        self._rung: set[TaskId] = set()
+        """To be looked at now; every poll interval, all that are waited for are."""
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -62,10 +66,10 @@ class Watcher:
             return None
         reader = _Reader(wanted, asyncio.get_running_loop().create_future())
         self._waiting[task_id].add(reader)
-        self._wake.set()
+        self._look_at(task_id)
         try:
             with self._bell.listen([task_topic(task_id)]) as ear:
-                return await self._first(reader.future, ear.wait, longest)
+                return await self._first(reader.future, partial(self._hear, ear, task_id, longest), longest)
         finally:
             self._waiting[task_id].discard(reader)
             if not self._waiting[task_id]:
@@ -82,30 +86,38 @@ class Watcher:
             self.close()
 
     async def _look_while_waited_for(self) -> None:
+        loop = asyncio.get_running_loop()
+        again_at = 0.0
         while self._waiting:
+            if loop.time() >= again_at:
+                self._rung.update(self._waiting)
+                again_at = loop.time() + self._poll_interval.total_seconds()
             await self._pass()
-            try:
-                async with asyncio.timeout(self._poll_interval.total_seconds()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(again_at):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
             self._wake.clear()
 
-    async def _first(
-        self, future: "asyncio.Future[Task | None]", heard: Callable[[timedelta], Awaitable[bool]], longest: timedelta
-    ) -> Task | None:
-        async def listen() -> None:
-            while await heard(longest):
-                self._wake.set()
+    def _look_at(self, task_id: TaskId) -> None:
+        self._rung.add(task_id)
+        self._wake.set()
 
+    async def _hear(self, ear: Ear, task_id: TaskId, longest: timedelta) -> None:
+        while await ear.wait(longest):
+            self._look_at(task_id)
+
+    async def _first(
+        self, future: "asyncio.Future[Task | None]", hear: Callable[[], Coroutine[None, None, None]], longest: timedelta
+    ) -> Task | None:
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(listen())
+            listening = group.create_task(hear())
             await asyncio.wait([future], timeout=longest.total_seconds())
             listening.cancel()
         return future.result() if future.done() else None
 
     async def _pass(self) -> None:
-        ids = list(self._waiting)
+        ids = [task_id for task_id in self._rung if task_id in self._waiting]
+        self._rung.clear()
         for start in range(0, len(ids), MAX_BATCH):
             part = ids[start : start + MAX_BATCH]
             try:
