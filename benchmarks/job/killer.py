@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 import psutil
 
-SETTLED = re.compile(r'"worker": "[^":]+:(\d+):[0-9a-f]+", .*"event": "task.settled"')
+SETTLED = re.compile(r'"worker":"[^":]+:(\d+):[0-9a-f]+",.*"event":"task.settled"')
 
 
 class Killer:

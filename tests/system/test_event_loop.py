@@ -31,7 +31,7 @@ def test_a_loop_that_stands_still_too_long_ends_its_process_and_the_task_goes_on
     with scene.worker("--processes", "2", "--slots", "1", DULY_STALL_LIMIT="6s") as worker:
         task = scene.one("block.once")
         (ended,) = scene.final(task)
-        eventually(lambda: worker.said('"exit_code": 70'), PATIENCE)
+        eventually(lambda: worker.said('"exit_code":70'), PATIENCE)
 
     first, second = scene.effects.pid(task, 1), scene.effects.pid(task, 2)
     assert (ended.state, ended.attempt, ended.result) == (State.COMPLETED, 2, 2)

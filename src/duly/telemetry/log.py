@@ -110,7 +110,7 @@ def _dumped(facts: EventDict, default: Callable[[object], object]) -> str:
         line = to_json(facts, fallback=default).decode()
         if line.isascii():
             return line
-    return json.dumps(facts, default=default)
+    return json.dumps(facts, default=default, separators=(",", ":"))
 
 
 def _console_processors(colours: bool) -> list[Processor]:
