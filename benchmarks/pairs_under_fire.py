@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,9 @@ from random import Random
 import httpx
 from benchmarks.pairs.brokers import Broker
 from benchmarks.pairs.clients import Clients
+from benchmarks.pairs.crews import a_crew
 from benchmarks.pairs.mix import a_mix
-from benchmarks.pairs.service import a_broker, a_place, an_api, workers
+from benchmarks.pairs.service import a_broker, a_place, an_api
 from benchmarks.pairs.troubles import TROUBLES, Fire
 from benchmarks.pairs.verdict import Verdict, judge
 from benchmarks.under_fire import all_final, an_empty
@@ -32,9 +33,9 @@ from tests.support.processes import eventually
 Pair = tuple[str, str]
 """A database and a broker."""
 
-# PostgreSQL with Celery joins here: its broker in pairs/brokers.py, its workers in pairs/service.py.
-PAIRS: tuple[Pair, ...] = tuple(
-    (db, broker) for db in ("postgresql", "mariadb") for broker in ("none", "rabbitmq", "redis")
+PAIRS: tuple[Pair, ...] = (
+    *((db, broker) for db in ("postgresql", "mariadb") for broker in ("none", "rabbitmq", "redis")),
+    ("postgresql", "celery"),
 )
 
 
@@ -80,7 +81,7 @@ HEAD = (
 def run(pair: Pair, url: str, folder: Path, plan: Plan) -> Outcome:
     """The whole run on one empty, migrated database and a broker of its own."""
     random = Random(plan.seed)
-    with a_broker(pair[1], folder) as broker, _at_work(broker, url, folder, plan) as (fire, logs):
+    with a_broker(pair[1], folder) as broker, _at_work(pair[1], broker, url, folder, plan) as (fire, api_log):
         began = time.monotonic()
         with fire.clients.at_work():
             for trouble in TROUBLES:
@@ -88,22 +89,22 @@ def run(pair: Pair, url: str, folder: Path, plan: Plan) -> Outcome:
             eventually(partial(all_final, fire.http), plan.patience)
             seconds = time.monotonic() - began
         left = _left(broker)
-        verdict = judge(fire.http, fire.clients.accepted, logs, fire.record)
+        verdict = judge(fire.http, fire.clients.accepted, (api_log, *fire.crew.logs), fire.record)
     return Outcome(pair, fire, verdict, left, seconds)
 
 
 @contextmanager
-def _at_work(broker: Broker, url: str, folder: Path, plan: Plan) -> Iterator[tuple[Fire, Sequence[Path]]]:
-    """An API process and two worker processes."""
+def _at_work(kind: str, broker: Broker, url: str, folder: Path, plan: Plan) -> Iterator[tuple[Fire, Path]]:
+    """An API process, whose log is returned too, and two workers."""
     record = folder / "record"
     record.touch()
     place = a_place(folder, url, broker, DULY_LEASE=plan.lease, JOB_RECORD=str(record))
     with (
         an_api(place) as (base, api),
         httpx.Client(base_url=base, timeout=60) as http,
-        workers(place, "--processes", "2", "--slots", str(plan.slots)) as worker,
+        a_crew(kind, place, plan.slots) as crew,
     ):
-        yield Fire(http, Clients(http), broker, record, worker.process.pid, plan.deaths), (api.log, worker.log)
+        yield Fire(http, Clients(http), broker, crew, record, plan.deaths), api.log
 
 
 def _left(broker: Broker) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 import aiormq
 from redis import Redis
 
+from duly.brokers.celery.application import address_of, celery_application
 from duly.brokers.rabbitmq.topology import Topology
 from tests.support.servers import RabbitServer, RedisServer
 
@@ -117,6 +118,44 @@ class RedisParts:
             return "; ".join(f"{key.decode()} {redis.llen(key)}" for key in sorted(keys))
 
 
+class CeleryBroker:
+    """A Redis over which Celery hands out tasks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = RedisServer(folder)
+        self.env: Mapping[str, str] = {"DULY_BROKER_URL": f"celery+{self._server.url}"}
+        self.start, self.kill = self._server.start, self._server.kill
+        self.freeze, self.thaw = self._server.freeze, self._server.thaw
+
+    def purge(self) -> int:
+        with Redis.from_url(self._server.url) as redis:
+            held = sum(redis.llen(key) for key in self._lists(redis))
+            redis.flushall()
+        return held
+
+    def cut(self) -> None:
+        with Redis.from_url(self._server.url) as redis:
+            for kind in ("normal", "pubsub"):
+                redis.client_kill_filter(_type=kind, skipme=True)
+
+    def left(self) -> str:
+        """What killed workers had taken ahead is put back now; Celery does that after an hour."""
+        self._put_back()
+        with Redis.from_url(self._server.url) as redis:
+            held = {key.decode(): redis.llen(key) for key in self._lists(redis)}
+            held["unacked"] = redis.hlen("unacked")
+            return "; ".join(f"{name!r} {count}" for name, count in sorted(held.items()) if count)
+
+    def _put_back(self) -> None:
+        app = celery_application(address_of(self.env["DULY_BROKER_URL"]))
+        with app.connection_for_write(transport_options={"visibility_timeout": 0}) as connection:
+            connection.default_channel.qos.restore_visible()
+
+    def _lists(self, redis: "Redis[bytes]") -> list[bytes]:
+        """One for each queue and priority."""
+        return [key for queue in QUEUES for key in redis.scan_iter(f"{queue}*", _type="list")]
+
+
 def broker_of(kind: str, folder: Path) -> Broker:
     """The broker of this kind, not started yet."""
     match kind:
@@ -124,5 +163,7 @@ def broker_of(kind: str, folder: Path) -> Broker:
             return RabbitMq(folder)
         case "redis":
             return RedisParts(folder)
+        case "celery":
+            return CeleryBroker(folder)
         case _:
             return NoBroker()

@@ -1,19 +1,16 @@
 """What happens while a part of the tasks is submitted, one trouble after the other."""
 
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 import httpx
-import psutil
 from benchmarks.pairs.brokers import QUEUES, Broker
 from benchmarks.pairs.clients import Clients
+from benchmarks.pairs.crews import Crew
 from benchmarks.pairs.mix import Item
 
 from tests.support.processes import eventually
@@ -28,15 +25,14 @@ class Fire:
     http: httpx.Client
     clients: Clients
     broker: Broker
+    crew: Crew
     record: Path
-    supervisor: int
     deaths: int
     """How many workers are to be killed."""
     purged: int = 0
     kills: int = 0
     found_without: int = 0
     """Tasks that ended while the broker was away."""
-    marked: set[int] = field(default_factory=set)
 
 
 Trouble = Callable[[Fire, Sequence[Item]], None]
@@ -48,12 +44,13 @@ def quiet(fire: Fire, items: Sequence[Item]) -> None:
 
 
 def stopped(fire: Fire, items: Sequence[Item]) -> None:
-    """The broker is killed, and stays away until some of what was submitted meanwhile has ended."""
+    """The broker is killed, and stays away until some of what was submitted meanwhile has ended, where it can."""
     fire.broker.kill()
     ended_before = _ended(fire)
     fire.clients.submit(items)
     wanted = ended_before + len(items) // 5
-    eventually(lambda: _ended(fire) >= wanted, PATIENCE)
+    if fire.crew.looks:
+        eventually(lambda: _ended(fire) >= wanted, PATIENCE)
     fire.found_without = _ended(fire) - ended_before
     fire.broker.start()
 
@@ -62,9 +59,10 @@ def purged(fire: Fire, items: Sequence[Item]) -> None:
     """Nobody may take from the queues until the broker has lost all that was announced of these tasks."""
     for queue in QUEUES:
         fire.http.post(f"/v1/queues/{queue}/pause").raise_for_status()
-    fire.clients.submit(items)
-    if fire.broker.env:
-        eventually(lambda: _purged(fire), PATIENCE)
+    with fire.crew.taking_nothing():
+        fire.clients.submit(items)
+        if fire.broker.env:
+            eventually(lambda: _purged(fire), PATIENCE)
     for queue in QUEUES:
         fire.http.post(f"/v1/queues/{queue}/resume").raise_for_status()
 
@@ -80,7 +78,7 @@ def cut(fire: Fire, items: Sequence[Item]) -> None:
 
 
 def killed(fire: Fire, items: Sequence[Item]) -> None:
-    """The worker process that has most at hand is killed by -9; tasks that only a cancel ends keep it busy."""
+    """A worker that has most at hand is killed by -9; tasks that only a cancel ends keep it busy."""
     with fire.clients.holding_back():
         fire.clients.submit(items)
         for _ in range(fire.deaths):
@@ -96,15 +94,9 @@ def _purged(fire: Fire) -> bool:
 
 
 def _kill_one(fire: Fire) -> bool:
-    children = {child.pid for child in psutil.Process(fire.supervisor).children()} - fire.marked
-    for pid, _ in _at_hand(fire.record).most_common():
-        if pid in children:
-            fire.marked.add(pid)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                fire.kills += 1
-                return True
-    return False
+    done = fire.crew.kill_one(_at_hand(fire.record))
+    fire.kills += done
+    return done
 
 
 def _at_hand(record: Path) -> "Counter[int]":

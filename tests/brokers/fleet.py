@@ -1,26 +1,22 @@
 """A Celery fleet in processes of its own, beside an API process on the same database and broker."""
 
 import asyncio
-import os
-import re
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 from celery import Celery
 
 from duly.brokers.celery.application import address_of, celery_application, queue_of
 from duly.stores.sql.migrate import migrate
+from tests.support.celery_worker import CeleryWorker, a_celery_worker, celery_command
 from tests.support.databases import postgres_database
-from tests.support.processes import eventually, running
-from tests.support.service import Running, free_port
-from tests.system.scene import PATIENCE, Scene, a_scene
+from tests.support.processes import running
+from tests.support.service import free_port
+from tests.system.scene import Scene, a_scene
 
 MODULE = """
 from app import duly
@@ -29,7 +25,7 @@ celery_app = duly.celery_app()
 """
 
 
-COMMAND = ("-m", "celery", "-A", "fleet_app.celery_app", "worker", "--loglevel=info", "--without-mingle")
+APP = "fleet_app.celery_app"
 
 
 @dataclass(frozen=True)
@@ -64,31 +60,14 @@ class Fleet:
     scene: Scene
     broker_url: str
 
-    @contextmanager
-    def worker(self, *options: str, **env: str) -> Iterator["CeleryWorker"]:
+    def worker(self, *options: str, **env: str) -> AbstractContextManager[CeleryWorker]:
         """``celery worker``, once it is ready; killed with its children at the end."""
-        folder = self.scene.place.folder
-        log = folder / f"celery-{len(list(folder.glob('celery-*')))}.log"
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, *COMMAND, *options],
-                cwd=folder,
-                env={**self.scene.place.env, "PYTHONWARNINGS": "ignore", **env},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        worker = CeleryWorker(process, log)
-        try:
-            eventually(lambda: worker.said(" ready.") and worker.said("worker.started"), PATIENCE)
-            yield worker
-        finally:
-            worker.kill()
+        return a_celery_worker(self.scene.place, APP, *options, **env)
 
     def run(self, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
         """A worker that ends by itself."""
         return subprocess.run(
-            [sys.executable, *COMMAND, *options],
+            [*celery_command(APP), *options],
             cwd=self.scene.place.folder,
             env={**self.scene.place.env, **env},
             stdout=subprocess.PIPE,
@@ -102,7 +81,7 @@ class Fleet:
     def flower(self) -> Iterator["Flower"]:
         """Flower, beside the workers."""
         port = free_port()
-        command = ["-m", "celery", "-A", "fleet_app.celery_app", "flower", f"--port={port}", "--address=127.0.0.1"]
+        command = ["-m", "celery", "-A", APP, "flower", f"--port={port}", "--address=127.0.0.1"]
         env = {**self.scene.place.env, "FLOWER_UNAUTHENTICATED_API": "true"}
         with running(*command, cwd=self.scene.place.folder, env=env):
             yield Flower(f"http://127.0.0.1:{port}")
@@ -139,28 +118,6 @@ class Fleet:
     def celery(self) -> Celery:
         """An application of an onlooker's: inspects and controls."""
         return celery_application(address_of(self.broker_url))
-
-
-class CeleryWorker(Running):
-    """A Celery worker that runs."""
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def children(self) -> list[int]:
-        """The pool's."""
-        return [child.pid for child in psutil.Process(self.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
-
-    def received(self, task: str) -> list[str]:
-        """The Celery ids under which the task came."""
-        return re.findall(rf"\[({task}-\w+)\] received", self.log.read_text())
-
-    def kill(self) -> None:
-        """The whole worker, at once."""
-        if self.process.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @contextmanager
