@@ -2,7 +2,8 @@
 
 Run: python -m benchmarks.pairs_under_fire [--tasks 5000] [--pairs postgresql+none,mariadb+redis] [--seed 1]
 
-Mixed tasks (fast, slow, failing, retried, delayed, prioritised, cancelled) go through HTTP to two worker processes.
+Mixed tasks (fast, slow, failing, retried, delayed, prioritised, cancelled) go through HTTP to two worker processes,
+or to two Celery workers with three children each.
 Prints a table, and every promise that was broken; the exit code is 1 if there is one. Brokers are started in temporary
 folders from the installed programs, databases are made on the servers that the tests use and dropped.
 """

@@ -66,10 +66,10 @@ class CeleryFleet:
     looks = False
 
     def __init__(self, place: Place, stack: ExitStack) -> None:
-        self._another = partial(a_celery_worker, place, FLEET, *POOL, PYTHONPATH=str(ROOT))
+        self._place = place
         self._stack = stack
+        self._logs: list[Path] = []
         self._workers = [self._enlisted() for _ in range(2)]
-        self._logs = [worker.log for worker in self._workers]
         self._marked: set[int] = set()
         self._whole = False
 
@@ -106,11 +106,13 @@ class CeleryFleet:
         os.kill(worker.pid, signal.SIGKILL)
         self._workers.remove(worker)
         self._workers.append(self._enlisted())
-        self._logs.append(self._workers[-1].log)
         return True
 
     def _enlisted(self) -> CeleryWorker:
-        return self._stack.enter_context(self._another())
+        name = ("-n", f"fire-{len(self._logs)}@%h")
+        worker = self._stack.enter_context(a_celery_worker(self._place, FLEET, *POOL, *name, PYTHONPATH=str(ROOT)))
+        self._logs.append(worker.log)
+        return worker
 
 
 @contextmanager
