@@ -7,6 +7,8 @@ import time
 from contextlib import ExitStack
 from datetime import timedelta
 
+import pytest
+
 from duly.ports.bell import queue_topic, task_topic
 from tests.support.builders import a_task_id
 
@@ -37,6 +39,14 @@ async def test_one_ring_of_many_topics_wakes_all_of_theirs(bell, far):
         bell.ring(topics)
 
         assert all([await ear.wait(SOON) for ear in ears])
+
+
+@pytest.mark.parametrize("name", ["it's", "'); DROP TABLE duly_tasks; --", "back\\slash\\", "$1 :x %s", "Straße 🚲"])
+async def test_a_queue_may_have_any_name(bell, far, name):
+    with far.listen([queue_topic(name)]) as ear:
+        bell.ring([queue_topic(name)])
+
+        assert await ear.wait(SOON)
 
 
 async def test_more_topics_than_can_be_told_wake_everybody(bell, far):

@@ -45,10 +45,9 @@ class _PostgresWire:
         self._connection = connection
 
     async def send(self, payloads: Sequence[str]) -> None:
-        """See Wire."""
-        await self._connection.execute(
-            "SELECT pg_notify($1, payload) FROM unnest($2::text[]) payload", CHANNEL, list(payloads)
-        )
+        """See Wire. One round trip, and no wait for the disk: a bell need not survive a crash of the server."""
+        calls = ", ".join(f"pg_notify('{CHANNEL}', {_literal(payload)})" for payload in payloads)
+        await self._connection.execute(f"SELECT set_config('synchronous_commit', 'off', true), {calls}")
 
     async def watch(self) -> None:
         """See Wire."""
@@ -74,3 +73,7 @@ async def _connected(dsn: str, longest: timedelta, heard: Heard) -> AsyncIterato
     finally:
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
             await connection.close(timeout=seconds)
+
+
+def _literal(text: str) -> str:
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
