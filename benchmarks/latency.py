@@ -2,8 +2,8 @@
 
 Run: python -m benchmarks.latency [--tasks 100] [--pairs postgresql+none,mariadb+redis]
 
-One API process, one worker process; one task at a time, with random pauses in between. The submit says `Prefer: wait`,
-so its answer is the finished task. All on one machine and by one clock.
+One API process, one worker process (with Celery two workers with three children each); one task at a time, with random
+pauses in between. The submit says `Prefer: wait`, so its answer is the finished task. All on one machine, by one clock.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from benchmarks.pairs.service import a_broker, a_place, an_api, workers
+from benchmarks.pairs.crews import a_crew
+from benchmarks.pairs.service import a_broker, a_place, an_api
 from benchmarks.pairs_under_fire import PAIRS
 from benchmarks.under_fire import an_empty
 
@@ -28,7 +29,7 @@ def measured(database: str, kind: str, folder: Path, tasks: int) -> tuple[list[f
     """Seconds to the start of each handler, and to each result."""
     with an_empty(database, folder) as url, a_broker(kind, folder) as broker:
         place = a_place(folder, url, broker)
-        with an_api(place) as (base, _), workers(place), httpx.Client(base_url=base, timeout=60) as http:
+        with an_api(place) as (base, _), a_crew(kind, place), httpx.Client(base_url=base, timeout=60) as http:
             both = [_one(http) for _ in range(WARM + tasks)][WARM:]
     return [start for start, _ in both], [seen for _, seen in both]
 

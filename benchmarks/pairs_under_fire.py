@@ -103,7 +103,7 @@ def _at_work(kind: str, broker: Broker, url: str, folder: Path, plan: Plan) -> I
     with (
         an_api(place) as (base, api),
         httpx.Client(base_url=base, timeout=60) as http,
-        a_crew(kind, place, plan.slots) as crew,
+        a_crew(kind, place, "--processes", "2", "--slots", str(plan.slots)) as crew,
     ):
         yield Fire(http, Clients(http), broker, crew, record, plan.deaths), api.log
 

@@ -41,7 +41,7 @@ class Crew(Protocol):
 
 
 class DulyWorkers:
-    """``duly worker`` with two processes, which are replaced when they die."""
+    """``duly worker``, whose processes are replaced when they die."""
 
     looks = True
 
@@ -116,13 +116,13 @@ class CeleryFleet:
 
 
 @contextmanager
-def a_crew(kind: str, place: Place, slots: int) -> Iterator[Crew]:
-    """At work on this kind of broker; the slots are those of each of Duly's own processes."""
+def a_crew(kind: str, place: Place, *arguments: str) -> Iterator[Crew]:
+    """At work on this kind of broker; the arguments are those of ``duly worker``, where that runs the tasks."""
     with ExitStack() as stack:
         if kind == "celery":
             yield CeleryFleet(place, stack)
         else:
-            yield DulyWorkers(stack.enter_context(workers(place, "--processes", "2", "--slots", str(slots))))
+            yield DulyWorkers(stack.enter_context(workers(place, *arguments)))
 
 
 def _load(at_hand: "Counter[int]", worker: CeleryWorker) -> int:
