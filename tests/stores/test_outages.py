@@ -166,3 +166,12 @@ async def test_a_completion_whose_row_somebody_keeps_locked_does_not_hold_up_its
     assert lost == [changes[0]]
     assert (await store.tasks.get([free.id]))[free.id].final
     assert await store.tasks.apply([changes[0]]) == []
+
+
+async def test_the_server_lets_go_of_what_a_process_that_was_stopped_holds(store, url):
+    """One that was stopped in mid-transaction kept its task from everybody for as long as it stood still."""
+    limit = {"postgresql": "SHOW idle_in_transaction_session_timeout", "mysql": "SELECT @@SESSION.wait_timeout"}
+
+    found = await store.tasks._runner.read(lambda connection: connection.scalar(text(limit[url.partition(":")[0]])))
+
+    assert str(found) in ("1min", "60")

@@ -22,6 +22,10 @@ MIGRATION_WAIT = timedelta(seconds=60)
 
 CONNECTIONS = 8
 
+LONGEST_IDLE = timedelta(seconds=60)
+"""The server ends a connection that is silent for so long, and with it the locks of a process that was stopped in the
+middle of a transaction. One of the pool's is opened again when it is needed."""
+
 
 @dataclass(frozen=True, slots=True)
 class MySqlDatabase:
@@ -82,6 +86,7 @@ class MySqlDatabase:
             # What MariaDB alone knows is in a comment that it alone reads. A little less than we wait ourselves.
             "init_command": (
                 "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', "
-                f"innodb_lock_wait_timeout = 1 /*M! , max_statement_time = {seconds * 0.9} */"
+                f"innodb_lock_wait_timeout = 1, wait_timeout = {LONGEST_IDLE // timedelta(seconds=1)} "
+                f"/*M! , max_statement_time = {seconds * 0.9} */"
             ),
         }
