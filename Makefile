@@ -4,8 +4,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PORT ?= 8000
 ARGS ?=
+B ?=
 JOBS ?= 3
 BIN := .venv/bin
+TYPED := $(patsubst %/app,%,$(wildcard examples/*/app))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check full bench docs clean
@@ -19,23 +21,28 @@ run: .venv/run ## Serve the tour at http://127.0.0.1:8000 (PORT=8123 for another
 test: .venv/dev ## Run the tests, JOBS=3 at a time; what cannot run on this machine is named at the end (ARGS="-k lease" for some)
 	@$(BIN)/python -m pytest -m "not full" --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
-check: .venv/dev ## Check form, types and layers
+check: .venv/dev ## Check form, types, layers, and for known weaknesses
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	@for example in $(TYPED); do echo "mypy $$example"; \
+		(cd $$example && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache app $$(ls *.py 2>/dev/null)) || exit 1; done
+	cd examples/task_queue && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache handlers.py */*.py
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --severity-level medium --confidence-level medium src
+	$(BIN)/python .ci/audit.py
 
 full: .venv/dev ## Run every test, also those that are too long for the gate
 	@$(BIN)/python -m pytest --timeout 1800 $(ARGS)
 
-bench: .venv/dev ## Measure the main job (ARGS="--url postgresql://... --tasks 20000")
-	@$(BIN)/python -m benchmarks.throughput $(ARGS)
+bench: .venv/dev ## Measure beside peers and floors (B=drain for one scenario, ARGS="--scale 0.02 --rounds 1" for a try)
+	@$(BIN)/python -m benchmarks $(B) $(ARGS)
 
 docs: .venv/dev ## Make the generated pages of docs/ anew
 	@$(BIN)/python -m docs.generate $(ARGS)
 
 clean: ## Remove what was made here; your database stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist build
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .bench dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/made:

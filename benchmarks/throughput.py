@@ -16,8 +16,10 @@ import time
 from pathlib import Path
 
 from duly import Duly
-from duly.assembly import migrate, open_core, work
-from duly.settings import load_settings, safe_url
+from duly.assembly import migrate, open_core
+from duly.assembly_worker import work
+from duly.settings import load_settings
+from duly.settings_rules import safe_url
 from duly.telemetry.log import set_up
 
 duly = Duly()

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.support.databases", "tests.support.service"]
+pytest_plugins = ["tests.support.databases", "tests.support.service", "tests.support.tracing"]
 
 
 @pytest.fixture(scope="session")

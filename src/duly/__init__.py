@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from duly.api.host import use_problem_details
 from duly.app import Duly
 from duly.domain.retry import Fail, Retry, RetryAfter, Snooze
 from duly.domain.state import State
@@ -9,6 +10,7 @@ from duly.engine.context import Context
 from duly.handle import Handle
 from duly.handler import Handler
 from duly.settings import Settings
+from duly.starting import use_log, use_request_ids
 
 __version__ = version("duly")
 
@@ -24,4 +26,7 @@ __all__ = [
     "Snooze",
     "State",
     "__version__",
+    "use_log",
+    "use_problem_details",
+    "use_request_ids",
 ]

@@ -10,11 +10,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
 from fastapi.params import Depends
+from sqlalchemy import Connection, Table
+from structlog.contextvars import get_contextvars
 
+from duly.api.host import Guard, health_router, metrics_router
 from duly.api.router import router as make_router
-from duly.assembly import Core, StoreOpener, open_core, work
+from duly.assembly import Core, StoreOpener, open_core
+from duly.assembly_worker import work
 from duly.blocking import BlockingDuly, open_blocking
 from duly.domain.errors import Misconfigured
+from duly.domain.identity import Scope
 from duly.domain.retry import Retry
 from duly.domain.task import DEFAULT_PRIORITY, DEFAULT_QUEUE, TaskId
 from duly.engine.handlers import Executor, Handlers, TaskType, executor_of
@@ -25,6 +30,8 @@ from duly.engine.submission import Submission
 from duly.handle import Handle
 from duly.handler import Handler, Options
 from duly.settings import Settings, load_settings
+from duly.starting import awaited, started
+from duly.stores.sql.schema import tasks as tasks_table
 
 R = TypeVar("R")
 
@@ -126,14 +133,50 @@ class Duly:
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """For ``FastAPI(lifespan=duly.lifespan)``: open to submit, in as many processes as the server has.
 
+        A database that is away is waited for up to 30 seconds, a broker for three; then it begins without the broker.
         It starts no worker: what a web server runs several times or reloads must not run tasks.
         """
-        async with self:
+        async with started(self):
             yield
 
     def router(self, dependencies: Sequence[Depends] = ()) -> APIRouter:
         """Duly's HTTP surface for ``app.include_router``; ``dependencies`` guard each of its routes."""
         return make_router(lambda: self.service, self.handlers, dependencies)
+
+    def guard(self, *scopes: str) -> Guard:
+        """For ``Depends(duly.guard("tasks:submit"))`` on a route of yours: it asks who comes as Duly's own routes do.
+
+        Whoever holds one of the scopes is let in; all are where the settings ask nobody. Gives the identity.
+        """
+        return Guard(lambda: self.service, map(Scope, scopes))
+
+    def health_router(self) -> APIRouter:
+        """`/health/live` and `/health/ready` for ``app.include_router``."""
+        return health_router(lambda: self.service)
+
+    def metrics_router(self) -> APIRouter:
+        """`/metrics` for ``app.include_router``; guard it with ``dependencies`` of yours, or ``duly.guard``."""
+        return metrics_router(lambda: self.service)
+
+    async def migrate(self, also: Callable[[Connection], None] | None = None) -> None:
+        """Make Duly's tables, or bring them up to date; need not be open. Safe for several processes at once.
+
+        ``also`` runs on the same connection while the others wait: ``Base.metadata.create_all`` makes your tables too.
+        A database that is away is waited for up to 30 seconds. Raises StoreUnavailable, Misconfigured.
+        """
+        from duly.stores.sql.migrate import migrate as migrate_sql  # noqa: PLC0415  # slow to import, used here alone
+
+        url = (self._settings or load_settings()).database_url
+        await awaited(lambda: migrate_sql(url, also))
+
+    @property
+    def table(self) -> Table:
+        """The table of Duly's tasks, to be joined to your own in a SELECT by the task's id. Never write to it.
+
+        These columns stay as they are: id, type, queue, state, attempt, failures, created_at, started_at, finished_at,
+        and, as JSON text, payload, result, error and progress.
+        """
+        return tasks_table
 
     async def submit(
         self,
@@ -144,8 +187,14 @@ class Duly:
         **options: Any,
     ) -> Handle[Any]:
         """Submit by the type's name, with a payload in JSON's own values. Raises as ``Handler.submit`` does."""
-        wanted = Submission(type=type_name, payload=dict(payload or {}), **options)
+        wanted = Submission(type=type_name, payload=dict(payload or {}), **_correlated(options))
         return await self._submit(wanted, session)
+
+    def submit_in(
+        self, session: object, type_name: str, payload: Mapping[str, object] | None = None, **options: Any
+    ) -> Handle[Any]:
+        """Insert a task in the transaction of a synchronous Session or Connection, by the type's name."""
+        return self._submit_in(session, Submission(type=type_name, payload=dict(payload or {}), **_correlated(options)))
 
     def handle(self, task_id: UUID | str, handler: Handler[R] | None = None) -> Handle[R]:
         """Ask after a task by its id; with its handler, results come as the return annotation has them."""
@@ -182,10 +231,7 @@ class Duly:
         self, task_type: TaskType, arguments: Mapping[str, object], options: Options, session: object
     ) -> Handle[Any]:
         """Insert a task for a handler's arguments on the caller's own synchronous session."""
-        tasks = self.service.tasks
-        task = tasks.make(_submission(task_type, arguments, options))
-        stored = self.service.store.joined.add_blocking(session, task, lambda: tasks.announce(task))
-        return Handle(stored.id, tasks, task_type)
+        return self._submit_in(session, _submission(task_type, arguments, options))
 
     def _join(self, loop: asyncio.AbstractEventLoop) -> None:
         """One more has it open. Raises Misconfigured when that is another event loop than the one that opened it."""
@@ -214,6 +260,12 @@ class Duly:
         stored = await self.service.store.joined.add(session, task, lambda: tasks.announce(task))
         return Handle(stored.id, tasks, known)
 
+    def _submit_in(self, session: object, wanted: Submission) -> Handle[Any]:
+        tasks = self.service.tasks
+        task = tasks.make(wanted)
+        stored = self.service.store.joined.add_blocking(session, task, lambda: tasks.announce(task))
+        return Handle(stored.id, tasks, self.handlers.find(wanted.type))
+
     def _register(self, function: Callable[..., Any], **how: Unpack[How]) -> Handler[Any]:
         name = how.get("name", getattr(function, "__name__", repr(function)))
         task_type = TaskType(
@@ -233,4 +285,9 @@ class Duly:
 
 def _submission(task_type: TaskType, arguments: Mapping[str, object], options: Options) -> Submission:
     payload = Encoded(task_type.signature.encode(arguments))
-    return Submission(type=task_type.name, payload=payload, **options)
+    return Submission(type=task_type.name, payload=payload, **_correlated({**options}))
+
+
+def _correlated(options: dict[str, Any]) -> dict[str, Any]:
+    """Inside a request, or a handler, what is submitted carries its request id, unless another one is given."""
+    return {"request_id": get_contextvars().get("request_id"), **options}

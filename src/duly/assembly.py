@@ -11,17 +11,16 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
-import structlog
-
 from duly.caches.memory import MemoryCache
-from duly.domain.task import DEFAULT_QUEUE, Task, WorkerId
+from duly.domain.families import POOL_WAIT
+from duly.engine.ahead import Ahead
 from duly.engine.background import in_background
 from duly.engine.bell import LocalBell
-from duly.engine.callbacks import callback_type
-from duly.engine.handlers import Handlers, Served
+from duly.engine.handlers import Handlers
 from duly.engine.herald import Herald
 from duly.engine.housekeeping import Housekeeping, Upkeep
 from duly.engine.ids import Ids
+from duly.engine.lag import BETWEEN, LagProbe
 from duly.engine.landscape import Landscape
 from duly.engine.limits import Limits
 from duly.engine.lists import LOOK_AT_REPLICA, Lists
@@ -32,32 +31,36 @@ from duly.engine.parts import Parts
 from duly.engine.reads import KEEP_LIVE, Reads
 from duly.engine.relay import Relay
 from duly.engine.service import Service
+from duly.engine.survey import Count, Survey
 from duly.engine.sweep import Sweeper
 from duly.engine.tasks import Tasks
-from duly.engine.worker import Worker
-from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.entrance import Entrance, open_entrance
 from duly.parts import (
-    callback_rules,
-    courier_of,
+    limits_of,
     open_announcer,
     open_bell,
     open_broker,
     open_cache,
     open_counter,
     open_lists,
+    siblings,
 )
 from duly.ports.bell import Bell
 from duly.ports.broker import Announcer, Broker
 from duly.ports.cache import Cache
 from duly.ports.joined import Joined
 from duly.ports.store import Retention, Store
-from duly.ports.telemetry import Emit
+from duly.ports.telemetry import Emit, Tally, Tracing
 from duly.settings import Settings
 from duly.stores.sql.open import joined_for, open_sql_store
+from duly.stores.sql.runner import Waited, untold
 from duly.stores.sql.sqlite_watch import watch, watched_file
 from duly.stores.sql.store import SqlStore
+from duly.telemetry.counted import CountedAnnouncer, CountedCache
+from duly.telemetry.counting import counting
 from duly.telemetry.lines import log_lines
+from duly.telemetry.tally import PlainTally
+from duly.telemetry.tracing import open_tracing
 
 SUBMIT_PATIENCE = timedelta(seconds=5)
 """So long a submit goes on trying while the database is away, before its client is told to come back."""
@@ -65,9 +68,12 @@ SUBMIT_PATIENCE = timedelta(seconds=5)
 LOOK_EVERY = timedelta(milliseconds=100)
 """How often waiting readers' tasks are looked at when nothing rings."""
 
-STALL_WARNING = timedelta(seconds=5)
 KEEP_FINAL = timedelta(minutes=1)
 RELAY_EVERY = timedelta(seconds=2)
+TELL_SIBLINGS_EVERY = timedelta(seconds=1)
+
+LONGEST_FLUSH = timedelta(seconds=3)
+"""For the last spans of a process that ends."""
 
 StoreOpener = Callable[[], AbstractAsyncContextManager[Store]]
 
@@ -83,15 +89,18 @@ class Core:
     herald: Herald
     broker: Broker | None
     meter: Meter
+    tally: Tally
+    count: Count
     sweeper: Sweeper
     emit: Emit
+    tracing: Tracing | None
     service: Service
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, waited: Waited = untold) -> AsyncIterator[Store]:
     """The store that the settings name. Raises StoreUnavailable, SchemaOutdated, Misconfigured."""
-    store = await open_sql_store(settings.database_url, longest=settings.database_timeout)
+    store = await open_sql_store(settings.database_url, longest=settings.database_timeout, waited=waited)
     try:
         yield store
     finally:
@@ -116,14 +125,13 @@ class Open:
     """The broker, or a fleet's that is none of Duly's own workers."""
     relay: Relay | None
     cache: Cache | None
+    reads: Reads
+    ahead: Ahead | None
     lists: Lists | None
     entrance: Entrance
+    tally: Tally
     emit: Emit
-
-    @property
-    def keep_final(self) -> timedelta:
-        """A cache of this process alone cannot be told of a retry elsewhere, so it keeps nothing for long."""
-        return KEEP_LIVE if isinstance(self.cache, MemoryCache) else KEEP_FINAL
+    tracing: Tracing | None
 
 
 @asynccontextmanager
@@ -134,36 +142,70 @@ async def open_core(
 
     ``opener`` opens another store than the one that the settings name.
     """
-    tell = emit or log_lines()
-    open_this = opener or partial(open_store, settings)
+    tally = PlainTally()
+    tracing, tell = _telling(tally, emit or log_lines())
+    open_this = opener or partial(open_store, settings, partial(tally.observe, POOL_WAIT))
     async with AsyncExitStack() as stack:
+        if tracing is not None:
+            stack.push_async_callback(asyncio.to_thread, tracing.flush, LONGEST_FLUSH)
         store = await stack.enter_async_context(open_this())
         local = LocalBell()
         bell = await stack.enter_async_context(open_bell(settings, local, tell)) if opener is None else local
         broker = await stack.enter_async_context(open_broker(settings, tell))
         fleet = await stack.enter_async_context(open_announcer(settings, tell))
         announcer = fleet if broker is None else broker
-        relay = None if announcer is None else Relay(store, announcer, tell)
+        relay = None if announcer is None else Relay(store, CountedAnnouncer(announcer, tally), tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
+        reads = _reads(store, cache, tally, tell)
+        ahead = Ahead(reads) if settings.cache_ahead and cache is not None else None
         lists = await stack.enter_async_context(open_lists(settings, store, tell))
-        entrance = await open_entrance(settings, store, await stack.enter_async_context(open_counter(settings)), tell)
-        opened = Open(store, bell, broker, announcer, relay, cache, lists, entrance, tell)
+        counter = await stack.enter_async_context(open_counter(settings))
+        entrance = await open_entrance(settings, store, counter, tell)
+        opened = Open(store, bell, broker, announcer, relay, cache, reads, ahead, lists, entrance, tally, tell, tracing)
         core = _core(settings, handlers, open_this, opened)
-        background = [core.service.tasks.run(), _housekeeping(core, store).run()]
-        if opener is None:
-            background += _watching(settings, local)
-        if relay is not None:
-            background += [relay.run(), every(RELAY_EVERY, relay.step, "relay", tell)]
-        if lists is not None:
-            background.append(every(LOOK_AT_REPLICA, lists.step, "replica", tell))
-        await stack.enter_async_context(in_background(tell, *background))
+        watching = _watching(settings, local) if opener is None else []
+        stack.push_async_callback(core.count.last)
+        await stack.enter_async_context(in_background(tell, *_background(core, opened), *watching))
         yield core
 
 
+def _telling(tally: Tally, log: Emit) -> tuple[Tracing | None, Emit]:
+    """What happens is counted, told to the trace, if there is one, and written down."""
+    tracing = open_tracing(log)
+    return tracing, counting(tally, log if tracing is None else tracing.telling(log))
+
+
+def _background(core: Core, opened: Open) -> list[Coroutine[None, None, None]]:
+    """What runs for as long as a Duly is open."""
+    relay, lists, emit = opened.relay, opened.lists, opened.emit
+    running = [
+        core.service.tasks.run(),
+        _housekeeping(core, opened.store).run(),
+        every(BETWEEN, LagProbe(core.tally).step, "lag", emit),
+    ]
+    if core.count.siblings is not None:
+        running.append(every(TELL_SIBLINGS_EVERY, core.count.step, "metrics", emit))
+    if relay is not None:
+        running += [relay.run(), every(RELAY_EVERY, relay.step, "relay", emit)]
+    if opened.ahead is not None:
+        running.append(opened.ahead.run())
+    if lists is not None:
+        running.append(every(LOOK_AT_REPLICA, lists.step, "replica", emit))
+    return running
+
+
+def _reads(store: Store, cache: Cache | None, tally: Tally, emit: Emit) -> Reads:
+    """A cache of this process alone cannot be told of a retry elsewhere, so it keeps nothing for long."""
+    counted = None if cache is None else CountedCache(cache, tally)
+    return Reads(store.tasks, counted, KEEP_LIVE if isinstance(cache, MemoryCache) else KEEP_FINAL, emit)
+
+
 def _core(settings: Settings, handlers: Handlers, opener: StoreOpener, opened: Open) -> Core:
-    herald = Herald(opened.bell, opened.relay)
+    herald = Herald(opened.bell, opened.relay, opened.ahead)
     meter = Meter(process_name())
     is_sql = isinstance(opened.store, SqlStore)
+    sweeper = Sweeper(opened.store, herald, settings.lease, opened.emit)
+    count = Count(meter, sweeper, opened.tally, siblings(settings, process_name()), version("duly"))
     return Core(
         settings=settings,
         open_store=opener,
@@ -172,28 +214,13 @@ def _core(settings: Settings, handlers: Handlers, opener: StoreOpener, opened: O
         herald=herald,
         broker=opened.broker,
         meter=meter,
-        sweeper=Sweeper(opened.store, herald, settings.lease, opened.emit),
+        tally=opened.tally,
+        count=count,
+        sweeper=sweeper,
         emit=opened.emit,
-        service=_service(settings, handlers, opened, herald, meter),
+        tracing=opened.tracing,
+        service=_service(settings, handlers, opened, herald, count),
     )
-
-
-async def work(core: Core, stop: asyncio.Event) -> bool:
-    """Run a worker until ``stop`` is set; returns whether the process asks to be replaced."""
-    return await Worker(worker_parts(core), worker_options(core.settings)).run(stop)
-
-
-def served(settings: Settings, handlers: Handlers) -> tuple[str, ...]:
-    """The queues of a worker. Without a word about queues: all that the handlers name."""
-    if "queues" in settings.model_fields_set:
-        return settings.queues
-    return tuple(sorted({DEFAULT_QUEUE, *(task_type.queue for task_type in handlers)}))
-
-
-async def run_worker(settings: Settings, handlers: Handlers, stop: asyncio.Event) -> bool:
-    """Open everything and run a worker on it. Returns whether the process asks to be replaced."""
-    async with open_core(settings, handlers) as core:
-        return await work(core, stop)
 
 
 @asynccontextmanager
@@ -203,46 +230,15 @@ async def open_service(settings: Settings, handlers: Handlers) -> AsyncIterator[
         yield core.service
 
 
-def limits_of(settings: Settings) -> Limits:
-    """The sizes and times that the settings allow."""
-    return Limits(
-        max_body=int(settings.max_body),
-        max_result=int(settings.max_result),
-        max_pending=settings.max_pending,
-        max_streams=settings.max_streams,
-        callbacks=callback_rules(settings),
-        timeout=settings.default_timeout,
-    )
-
-
-def worker_options(settings: Settings) -> WorkerOptions:
-    """How the settings want a worker."""
-    return WorkerOptions(
-        queues=settings.queues,
-        slots=settings.slots,
-        lease=settings.lease,
-        grace=settings.grace,
-        poll_interval=settings.poll_interval,
-        stall_warning=STALL_WARNING,
-        stall_limit=settings.stall_limit,
-        max_tasks=settings.max_tasks_per_process or None,
-        max_memory=settings.max_memory_mb * 1024 * 1024 or None,
-        version=version("duly"),
-    )
-
-
 def process_name() -> str:
     """A name that no other process has had: host, process id, and chance."""
     return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def _service(settings: Settings, handlers: Handlers, opened: Open, herald: Herald, meter: Meter) -> Service:
-    limits = limits_of(settings)
-    store = opened.store
-    landscape = Landscape(store)
-    parts = Parts(
-        store=store,
-        reads=Reads(store.tasks, opened.cache, opened.keep_final, opened.emit),
+def _parts(handlers: Handlers, opened: Open, herald: Herald, meter: Meter, limits: Limits) -> Parts:
+    return Parts(
+        store=opened.store,
+        reads=opened.reads,
         bell=opened.bell,
         herald=herald,
         handlers=handlers,
@@ -252,11 +248,29 @@ def _service(settings: Settings, handlers: Handlers, opened: Open, herald: Heral
         patience=SUBMIT_PATIENCE,
         poll_interval=LOOK_EVERY,
         lists=opened.lists,
+        tracing=opened.tracing,
     )
+
+
+def _service(settings: Settings, handlers: Handlers, opened: Open, herald: Herald, count: Count) -> Service:
+    limits, store = limits_of(settings), opened.store
+    landscape = Landscape(store)
     overview = Overview(store, herald, landscape)
-    tasks = Tasks(parts, landscape)
+    tasks = Tasks(_parts(handlers, opened, herald, count.meter, limits), landscape)
     doors = opened.entrance
-    return Service(tasks, overview, handlers, store, limits, opened.announcer, opened.cache, doors.access, doors.quotas)
+    return Service(
+        tasks=tasks,
+        overview=overview,
+        handlers=handlers,
+        store=store,
+        limits=limits,
+        broker=opened.announcer,
+        cache=opened.cache,
+        access=doors.access,
+        quotas=doors.quotas,
+        tally=count.tally,
+        survey=None if settings.metrics == "off" else Survey(count, overview),
+    )
 
 
 def _watching(settings: Settings, bell: LocalBell) -> list[Coroutine[None, None, None]]:
@@ -272,29 +286,3 @@ def _housekeeping(core: Core, store: Store) -> Housekeeping:
     reading = MeterReading(core.meter, store.queues)
     upkeep = Upkeep(retention, settings.purged_kept)
     return Housekeeping(store, core.sweeper, reading, upkeep, lease=settings.lease, emit=core.emit)
-
-
-def worker_parts(core: Core) -> WorkerParts:
-    """What a worker on this core is made of."""
-    service = core.service
-    return WorkerParts(
-        store=service.store,
-        open_store=core.open_store,
-        joined=core.joined,
-        handlers=Served(service.handlers, callback_type(courier_of(core.settings, service.store.clock))),
-        limits=service.limits,
-        bell=core.bell,
-        herald=core.herald,
-        broker=core.broker,
-        meter=core.meter,
-        sweeper=core.sweeper,
-        emit=core.emit,
-        bind=_bind,
-        id=WorkerId(process_name()),
-    )
-
-
-def _bind(task: Task) -> None:
-    """Put the task on every log line of its attempt."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(task=str(task.id), request_id=task.request_id)

@@ -19,7 +19,8 @@ from duly.links.jwks import HttpJwks
 from duly.ports.counter import Counter
 from duly.ports.store import Store
 from duly.ports.telemetry import Emit
-from duly.settings import PREFIX, Settings, auth_required, is_loopback
+from duly.settings import PREFIX, Settings
+from duly.settings_rules import auth_required, is_loopback
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from celery import Celery, Task, bootsteps, signals
 
-from duly.assembly import served
+from duly.assembly_worker import served
 from duly.brokers.celery.application import RUN, address_of, celery_application, queues_of
 from duly.domain.errors import Misconfigured
 from duly.domain.task import TaskId
@@ -21,6 +21,7 @@ from duly.settings import Settings
 from duly.station import Post, Standing, Station
 from duly.telemetry.lines import log_lines
 from duly.telemetry.log import set_up
+from duly.telemetry.tracing import trace_processors
 
 DRAIN = signal.SIGUSR2
 """Tells a child of a Celery worker that the worker is shutting down."""
@@ -43,6 +44,7 @@ def celery_fleet(app: Standing, settings: Settings, name: str) -> Celery:
         """Claim one of Duly's tasks and run it."""
         return fleet.run(task_id, queue, task.request.id)
 
+    signals.celeryd_init.connect(_stay_importable, weak=False)
     signals.celeryd_init.connect(fleet.name_queues, weak=False)
     signals.setup_logging.connect(fleet.set_up_log, weak=False)
     signals.worker_process_init.connect(fleet.open_in_child, weak=False)
@@ -101,7 +103,7 @@ class Fleet:
     def set_up_log(self, loglevel: int, logfile: str | None, **_: object) -> None:
         """Every line of this process, Celery's too, in Duly's form; level and file are Celery's options."""
         stream = Path(logfile).open("a", encoding="utf-8") if logfile else sys.stderr  # noqa: SIM115  # for good
-        set_up(self._settings.log_format, logging.getLevelName(loglevel).lower(), stream)
+        set_up(self._settings.log_format, logging.getLevelName(loglevel).lower(), stream, trace_processors())
 
     def open_here(self) -> None:
         """Open Duly in the worker's own process, where that is where tasks run."""
@@ -159,6 +161,12 @@ class Fleet:
         await asyncio.to_thread(
             self._celery.control.revoke, celery_id, terminate=True, signal="SIGKILL", destination=where
         )
+
+
+def _stay_importable(**_: object) -> None:
+    """Celery takes the current folder off the path once it has the app; handlers' own processes need it still."""
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
 
 
 def _may_have_processes(own: process.BaseProcess) -> None:

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 from duly.caches.memory import MemoryCache
 from duly.domain.errors import Misconfigured
 from duly.domain.webhook import key_of
 from duly.engine.callback_rules import CallbackRules
 from duly.engine.callbacks import Courier, caller
+from duly.engine.limits import Limits
 from duly.engine.lists import LONGEST_WAIT, Lists
 from duly.links.guard import network_of, resolve
 from duly.ports.bell import Bell
@@ -18,11 +20,25 @@ from duly.ports.cache import Cache
 from duly.ports.clock import Clock
 from duly.ports.counter import Counter
 from duly.ports.store import Store
-from duly.ports.telemetry import Emit
+from duly.ports.telemetry import Emit, Siblings, Tracing
 from duly.settings import Settings
 from duly.stores.sql.open import check_replica, open_sql_store
+from duly.telemetry.spool import Spool
 
 REDIS = ("redis", "rediss")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The sizes and times that the settings allow."""
+    return Limits(
+        max_body=int(settings.max_body),
+        max_result=int(settings.max_result),
+        max_pending=settings.max_pending,
+        max_streams=settings.max_streams,
+        max_streams_each=settings.max_streams_each,
+        callbacks=callback_rules(settings),
+        timeout=settings.default_timeout,
+    )
 
 
 def callback_rules(settings: Settings) -> CallbackRules:
@@ -33,11 +49,18 @@ def callback_rules(settings: Settings) -> CallbackRules:
     )
 
 
-def courier_of(settings: Settings, clock: Clock) -> Courier:
+def courier_of(settings: Settings, clock: Clock, tracing: Tracing | None) -> Courier:
     """What delivers callbacks in a worker."""
     keys = [key_of(secret) for secret in settings.callback_secrets]
     rules = callback_rules(settings)
-    return Courier(keys, lambda: caller(rules, resolve, version("duly")), clock)
+    return Courier(keys, lambda: caller(rules, resolve, version("duly")), clock, tracing)
+
+
+def siblings(settings: Settings, name: str) -> Siblings | None:
+    """The processes that are scraped as one with this one, which has this name; None: it is scraped alone."""
+    if not settings.metrics_dir or settings.metrics == "off":
+        return None
+    return Spool(Path(settings.metrics_dir), name)
 
 
 @asynccontextmanager
@@ -116,13 +139,18 @@ def open_cache(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[
             raise Misconfigured(f"DULY_CACHE_URL: Duly knows memory, redis and rediss, not {scheme}.")
 
 
+def counter_url(settings: Settings) -> str:
+    """Where API processes count together, or ``none``."""
+    others = (settings.cache_url, settings.bell_url, settings.broker_url)
+    return settings.limits_url or next((url for url in others if _scheme(url) in REDIS), "none")
+
+
 def open_counter(settings: Settings) -> AbstractAsyncContextManager[Counter | None]:
     """What counts requests for all API processes: the Redis that the settings name for this, or for anything.
 
     None: each process counts for itself. Raises Misconfigured.
     """
-    others = (settings.cache_url, settings.bell_url, settings.broker_url)
-    url = settings.limits_url or next((url for url in others if _scheme(url) in REDIS), "none")
+    url = counter_url(settings)
     match _scheme(url):
         case "none":
             return nullcontext()

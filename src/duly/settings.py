@@ -1,10 +1,7 @@
 """Every setting of Duly, read once from the environment (``DULY_…``) and from a ``.env`` file in the current folder."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -18,26 +15,7 @@ from duly.links.guard import network_of
 
 PREFIX = "DULY_"
 SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
-OTHER_VARIABLES = ("DULY_URL", "DULY_KEY")
-"""Variables of the command line that are no settings of a service."""
-
 SHORTEST_SECRET = 32
-
-_PASSWORD = re.compile(r"://([^:/?#@]*):.*@", re.DOTALL)
-_PASSWORD_FIELD = re.compile(r"([?&](?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
-
-
-def safe_url(url: str) -> str:
-    """The URL as it may be shown: without its password."""
-    return _PASSWORD_FIELD.sub(r"\1***", _PASSWORD.sub(r"://\1:***@", url))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on that host."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _each(check: Callable[[str], object]) -> AfterValidator:
@@ -97,6 +75,11 @@ class Settings(BaseSettings):
         description="What keeps status reads off the database: redis://…, memory:// (this process); empty: nothing.",
     )
 
+    cache_ahead: bool = Field(
+        default=False,
+        description="Put tasks into the cache when they are submitted and when they end, before any read.",
+    )
+
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the API listens on.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port that the API listens on; 0 takes a free one.")
     allow_anonymous: bool = Field(
@@ -128,6 +111,14 @@ class Settings(BaseSettings):
         default="auto",
         description="Who sees `/docs` and `/openapi.json`; auto: all if nobody is asked or on loopback, else admin.",
     )
+    metrics: Literal["auto", "public", "read", "off"] = Field(
+        default="auto",
+        description="Who may scrape `/metrics`; auto: all if nobody is asked or on loopback, else `tasks:read`.",
+    )
+    metrics_dir: str = Field(
+        default="",
+        description="Folder in which processes of one machine add up their metrics; `duly` makes one for its own.",
+    )
     limit_submit: RatePerTime = Field(
         default="", description="Submits of one identity, as in 600/1m; a batch counts as its tasks; empty: any number."
     )
@@ -147,6 +138,9 @@ class Settings(BaseSettings):
     )
     max_streams: int = Field(
         default=5_000, ge=1, description="Event streams that one API process keeps open at the same time."
+    )
+    max_streams_each: int = Field(
+        default=500, ge=1, description="Of these, those of one identity, where clients must say who they are."
     )
 
     callback_secrets: Annotated[Names, _each(key_of)] = Field(
@@ -234,7 +228,7 @@ class Settings(BaseSettings):
             raise ValueError(f"a secret of {SHORTEST_SECRET} characters or more, from chance: openssl rand -hex 32")
         return secret
 
-    @field_validator("auth", "docs", "log_format", "log_level", mode="before")
+    @field_validator("auth", "docs", "metrics", "log_format", "log_level", mode="before")
     @classmethod
     def _lower_case(cls, word: object) -> object:
         return word.lower() if isinstance(word, str) else word
@@ -256,42 +250,6 @@ def load_settings(overrides: Mapping[str, object] = MappingProxyType({})) -> Set
         raise Misconfigured("\n".join(_complaint(flaw["loc"], flaw["msg"]) for flaw in error.errors())) from None
     except OSError as error:
         raise Misconfigured(f".env: it cannot be read: {error}") from None
-
-
-def auth_required(settings: Settings) -> bool:
-    """Whether whoever asks must say who they are."""
-    return settings.auth == "required" or (
-        settings.auth == "auto" and bool(settings.jwt_secret or settings.jwt_jwks_url)
-    )
-
-
-def check_bind(settings: Settings) -> None:
-    """Raises Misconfigured where Duly would serve more than this machine without anybody having said so."""
-    if auth_required(settings) or settings.allow_anonymous or is_loopback(settings.host):
-        return
-    raise Misconfigured(
-        f"{PREFIX}HOST: nobody is asked who they are, so Duly listens on loopback only, not on {settings.host}. "
-        f"Make keys (`duly keys create`) and set {PREFIX}AUTH=required. Where everybody who reaches the port may do "
-        f"everything (a container behind a port published on 127.0.0.1), set {PREFIX}ALLOW_ANONYMOUS=true."
-    )
-
-
-def public_docs(settings: Settings) -> Literal["public", "admin", "off"]:
-    """Who sees the pages that describe the service."""
-    if settings.docs != "auto":
-        return settings.docs
-    return "admin" if auth_required(settings) and not is_loopback(settings.host) else "public"
-
-
-def misspelt(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Variables that start with ``DULY_`` and are no setting, each with the setting that was probably meant."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    strange = sorted(
-        name
-        for name in environ
-        if name.startswith(PREFIX) and not name.startswith("DULY_TEST_") and name not in (*known, *OTHER_VARIABLES)
-    )
-    return {name: next(iter(get_close_matches(name, known, 1)), None) for name in strange}
 
 
 def _complaint(place: tuple[int | str, ...], message: str) -> str:

@@ -11,12 +11,14 @@ from datetime import timedelta
 from threading import Thread
 from typing import Protocol
 
-from duly.assembly import Core, open_core, worker_options, worker_parts
+from duly.assembly import Core, open_core
+from duly.assembly_worker import worker_options, worker_parts
 from duly.domain.errors import DulyError
 from duly.domain.task import TaskId
 from duly.engine.handed import Handed
 from duly.engine.handlers import Handlers
-from duly.engine.intake import Around, Demand, Start
+from duly.engine.intake import Around, Demand
+from duly.engine.slot import Start
 from duly.engine.worker import Worker
 from duly.ports.telemetry import Emit
 from duly.settings import Settings

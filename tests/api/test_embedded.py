@@ -27,7 +27,7 @@ async def shop(store, handlers) -> AsyncIterator[FastAPI]:
         async def order(number: int) -> dict[str, int]:
             return {"number": number}
 
-        app.include_router(router(lambda: service, handlers, [Depends(guard)]), prefix="/work")
+        app.include_router(router(lambda: service, handlers, [Depends(guard)]), prefix="/jobs")
         yield app
 
 
@@ -39,18 +39,18 @@ async def client(shop: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_task_is_submitted_and_found_below_the_users_prefix(client):
-    submitted = await client.post("/work/v1/tasks", json={"type": "text.reverse", "payload": {"text": "hello"}})
+    submitted = await client.post("/jobs/v1/tasks", json={"type": "text.reverse", "payload": {"text": "hello"}})
     found = await client.get(submitted.headers["location"])
 
     assert submitted.status_code == 202
-    assert submitted.headers["location"] == f"/work/v1/tasks/{submitted.json()['id']}"
+    assert submitted.headers["location"] == f"/jobs/v1/tasks/{submitted.json()['id']}"
     assert found.json()["id"] == submitted.json()["id"]
 
 
 async def test_the_users_dependencies_guard_each_route(client):
     del client.headers["authorization"]
 
-    response = await client.get("/work/v1/tasks")
+    response = await client.get("/jobs/v1/tasks")
 
     assert response.status_code == 401
     assert response.json() == {"detail": "who are you?"}
@@ -59,10 +59,10 @@ async def test_the_users_dependencies_guard_each_route(client):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/work/v1/tasks/no-id", 404),
-        ("GET", "/work/v1/tasks?odd=1", 400),
-        ("POST", "/work/v1/tasks", 415),
-        ("GET", "/work/v1/types/nobody", 404),
+        ("GET", "/jobs/v1/tasks/no-id", 404),
+        ("GET", "/jobs/v1/tasks?odd=1", 400),
+        ("POST", "/jobs/v1/tasks", 415),
+        ("GET", "/jobs/v1/types/nobody", 404),
     ],
 )
 async def test_errors_of_dulys_routes_are_problem_documents_there_too(client, method, path, status):
@@ -82,8 +82,8 @@ async def test_errors_of_the_users_own_routes_stay_as_they_were(client, path):
 
 
 async def test_each_answer_of_dulys_routes_has_a_request_id(client):
-    made = await client.get("/work/v1/types")
-    taken = await client.get("/work/v1/types/nobody", headers={"x-request-id": "mine"})
+    made = await client.get("/jobs/v1/types")
+    taken = await client.get("/jobs/v1/types/nobody", headers={"x-request-id": "mine"})
 
     assert len(made.headers["x-request-id"]) == 32
     assert taken.headers["x-request-id"] == "mine"
@@ -108,11 +108,11 @@ async def test_a_fault_of_ours_passes_on_to_the_users_application(handlers):
 
 async def test_the_next_page_is_linked_below_the_users_prefix(client):
     for _ in range(2):
-        await client.post("/work/v1/tasks", json={"type": "anything", "payload": {}})
+        await client.post("/jobs/v1/tasks", json={"type": "anything", "payload": {}})
 
-    response = await client.get("/work/v1/tasks?limit=1")
+    response = await client.get("/jobs/v1/tasks?limit=1")
 
-    assert response.links["next"]["url"].startswith("/work/v1/tasks?limit=1&cursor=")
+    assert response.links["next"]["url"].startswith("/jobs/v1/tasks?limit=1&cursor=")
 
 
 async def test_the_users_document_shows_the_types_when_asked_to(shop, client, handlers):
@@ -121,7 +121,7 @@ async def test_the_users_document_shows_the_types_when_asked_to(shop, client, ha
     document = (await client.get("/openapi.json")).json()
 
     assert "Submit.text.reverse" in document["components"]["schemas"]
-    assert document["paths"]["/work/v1/tasks"]["post"]["requestBody"]["content"]["application/json"]["schema"] == {
+    assert document["paths"]["/jobs/v1/tasks"]["post"]["requestBody"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Submit"
     }
     assert "/orders/{number}" in document["paths"]
@@ -130,5 +130,5 @@ async def test_the_users_document_shows_the_types_when_asked_to(shop, client, ha
 async def test_the_users_document_is_whole_without_that(client):
     document = (await client.get("/openapi.json")).json()
 
-    body = document["paths"]["/work/v1/tasks"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body = document["paths"]["/jobs/v1/tasks"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"].keys() >= {"type", "payload", "delay"}

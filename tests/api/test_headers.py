@@ -120,9 +120,15 @@ def test_any_other_request_id_is_made_anew(given):
     assert len(made) == 32
 
 
-@pytest.mark.parametrize("given", [TRACE, "cc-" + TRACE[3:] + "-what-the-future-brings"])
+@pytest.mark.parametrize("given", [TRACE, f" {TRACE}\t"])
 def test_a_trace_context_is_taken(given):
-    assert traceparent([given]) == given
+    assert traceparent([given]) == TRACE
+
+
+@pytest.mark.parametrize("rest", ["", "-", "-what-the-future-brings", "-" + "x" * 4_000])
+def test_a_trace_context_of_a_later_version_is_taken_as_far_as_this_one_goes(rest):
+    """It was stored as it came: one that was too long for its column failed the submit."""
+    assert traceparent(["cc-" + TRACE[3:] + rest]) == TRACE
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,14 @@ KEY = {"idempotency-key": '"order-1"'}
 
 
 async def _post(url: str) -> httpx.Response:
-    """On a connection of its own, so that every process gets some."""
+    """On a connection of its own, so that every process gets some; once more while another one is on its way."""
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-        return await client.post("/v1/tasks", json=HELLO, headers=KEY)
+        while True:
+            answer = await client.post("/v1/tasks", json=HELLO, headers=KEY)
+            if answer.status_code != httpx.codes.CONFLICT:
+                return answer
+            assert answer.json()["code"] == "key-in-flight"
+            await asyncio.sleep(int(answer.headers["retry-after"]))
 
 
 async def _posts(url: str, count: int) -> list[httpx.Response]:

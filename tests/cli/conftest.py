@@ -8,6 +8,8 @@ import pytest
 import structlog
 
 from duly.cli.main import main
+from duly.client import Client
+from tests.support.service import Place
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,15 @@ def duly(monkeypatch, capsys):
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def call(duly, service, tmp_path):
+    """A command that talks to the service."""
+    return lambda *arguments: duly(Place(tmp_path, {"DULY_URL": service}), *arguments)
+
+
+@pytest.fixture
+def client(service):
+    with Client(service) as client:
+        yield client

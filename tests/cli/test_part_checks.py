@@ -2,12 +2,13 @@
 
 import pytest
 
-from duly.cli.part_checks import misfit
+from duly.cli.part_checks import about_parts, misfit
 from duly.cli.replica_check import about_replica
 from duly.settings import Settings
 from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
 from tests.support.builders import a_task
+from tests.support.servers import shared_redis_url
 
 
 @pytest.mark.parametrize(
@@ -60,5 +61,33 @@ async def findings_of(database: str, replica: str):
     try:
         await store.tasks.add([a_task(created_at=store.clock.now())])
         return await about_replica(store, Settings(database_url=database, database_replica_url=replica))
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(("limit", "subjects"), [("", 0), ("10/1m", 1)])
+async def test_where_requests_are_counted_together_is_tried_when_there_are_limits(postgres_url, limit, subjects):
+    settings = Settings(limits_url=shared_redis_url(), bell_url="none", limit_read=limit)
+
+    found = await about_limits(postgres_url, settings)
+
+    assert [finding.verdict for finding in found] == ["ok"] * subjects
+
+
+async def test_limits_that_nobody_counts_together_are_told(postgres_url):
+    settings = Settings(limits_url="redis://:s3cret@127.0.0.1:1", bell_url="none", limit_submit="10/1m")
+
+    (found,) = await about_limits(postgres_url, settings)
+
+    assert found.verdict == "fail"
+    assert "s3cret" not in found.detail
+    assert "counts for itself" in found.advice
+
+
+async def about_limits(database: str, settings: Settings):
+    await migrate(database)
+    store = await open_sql_store(database)
+    try:
+        return [finding async for finding in about_parts(store, settings) if finding.subject == "limits"]
     finally:
         await store.close()

@@ -11,23 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from duly.client import Client, Submit
+from duly.client import Submit
 from duly.domain.state import State
 from tests.support.processes import eventually
-from tests.support.service import Place
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def call(duly, service, tmp_path):
-    return lambda *arguments: duly(Place(tmp_path, {"DULY_URL": service}), *arguments)
-
-
-@pytest.fixture
-def client(service):
-    with Client(service) as client:
-        yield client
 
 
 class Terminal:

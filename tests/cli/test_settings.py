@@ -8,7 +8,8 @@ import pytest
 
 from duly.domain.amounts import rate_of
 from duly.domain.errors import Misconfigured
-from duly.settings import Settings, check_bind, load_settings, misspelt, public_docs, safe_url
+from duly.settings import Settings, load_settings
+from duly.settings_rules import check_bind, misspelt, public_docs, safe_url
 
 
 @pytest.fixture(autouse=True)

@@ -5,22 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from duly.client import Client
 from tests.support.service import Place
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def call(duly, service, tmp_path):
-    """A command that talks to the service."""
-    return lambda *arguments: duly(Place(tmp_path, {"DULY_URL": service}), *arguments)
-
-
-@pytest.fixture
-def client(service):
-    with Client(service) as client:
-        yield client
 
 
 def test_submit_waits_and_prints_json_for_programs(call):

@@ -51,6 +51,13 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def contains(whole: object, part: object) -> bool:
+    """Whether all that is shown is there; the page may leave fields out."""
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(name in whole and contains(whole[name], value) for name, value in part.items())
+    return whole == part
+
+
 def _blocks(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
     for fence in _FENCE.finditer(text):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, Block, blocks
+from tests.docs.pages import ROOT, Block, blocks, contains
 from tests.docs.test_blocks import environment, write_files
 from tests.support.processes import eventually
 
@@ -73,10 +73,3 @@ def typed(block: Block, url: str, folder: Path) -> str:
     )
     assert done.returncode == 0, f"{block}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
-
-
-def contains(whole: object, part: object) -> bool:
-    """Whether all that the page shows is there; the page may leave fields out."""
-    if isinstance(whole, dict) and isinstance(part, dict):
-        return all(name in whole and contains(whole[name], value) for name, value in part.items())
-    return whole == part

@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 from fastapi import FastAPI
+from structlog.contextvars import bound_contextvars
 
 from duly import Duly, Settings
 from duly.domain.errors import Misconfigured, StoreUnavailable, TaskCancelled
@@ -17,6 +18,7 @@ from duly.handler import Handler, Options
 from duly.ports.store import Store
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
+from tests.support.service import free_port
 from tests.support.stage import RealClock
 
 SETTINGS = Settings.model_construct(slots=2, grace=timedelta(seconds=1))
@@ -138,6 +140,40 @@ async def test_a_lifespan_opens_it_and_starts_no_worker() -> None:
 
         assert await handle.status() is State.PENDING
         assert await duly.service.overview.workers() == []
+
+
+async def test_a_lifespan_waits_for_a_database_that_is_away() -> None:
+    opener = Opener()
+    opener.faults = [StoreUnavailable("away") for _ in range(3)]
+    duly = a_duly(opener)
+
+    async with duly.lifespan(FastAPI()):
+        assert opener.open == 1
+
+
+async def test_a_lifespan_begins_without_a_broker_that_stays_away() -> None:
+    settings = SETTINGS.model_copy(update={"broker_url": f"amqp://guest:guest@127.0.0.1:{free_port()}/"})
+    duly = Duly(settings, opener=Opener())
+
+    @duly.task
+    async def echo(text: str) -> str:
+        return text
+
+    async with duly.lifespan(FastAPI()):
+        handle = await echo.submit(text="x")
+
+        assert await handle.status() is State.PENDING
+
+
+async def test_what_is_submitted_inside_a_request_carries_its_request_id() -> None:
+    duly = a_duly(Opener())
+    async with duly:
+        with bound_contextvars(request_id="mine"):
+            inside = await (await duly.submit("echo", {"text": "x"})).task()
+            other = await (await duly.submit("echo", {"text": "x"}, request_id="given")).task()
+        outside = await (await duly.submit("echo", {"text": "x"})).task()
+
+    assert [task.request_id for task in (inside, other, outside)] == ["mine", "given", None]
 
 
 def test_synchronous_code_submits_and_waits_from_any_number_of_threads() -> None:

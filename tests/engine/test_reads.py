@@ -1,20 +1,26 @@
 """Reads through a cache: never back, never wrong for long, and never in the way."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from duly.caches.memory import MemoryCache
-from duly.domain.errors import CacheUnavailable
+from duly.domain.errors import CacheUnavailable, StoreUnavailable
 from duly.domain.fact import RetriedByHand, Returned
 from duly.domain.task import Task
 from duly.domain.transition import decide
+from duly.engine.ahead import Ahead
+from duly.engine.background import in_background
 from duly.engine.reads import Reads
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
 from duly.testing.clock import FakeClock
 from tests.support.builders import LEASE, NOON, WORKER, a_task
+from tests.support.outage import Outage
+from tests.support.serving import eventually
+from tests.support.stage import becomes_true
 
 MINUTE = timedelta(minutes=1)
 
@@ -126,3 +132,29 @@ async def test_without_a_cache_everybody_reads_the_database(store: MemoryStore):
 
     assert await reads.look([task.id, replace(task, id=a_task().id).id]) == [task, None]
     assert await reads.fresh(task.id) == task
+
+
+async def test_what_ends_is_in_the_cache_before_anybody_reads_it(store: MemoryStore, clock: FakeClock):
+    task, cache = await completed(store), MemoryCache(clock)
+    ahead = Ahead(reads_of(store, cache))
+
+    async with in_background(lambda *_: None, ahead.run()):
+        await asyncio.to_thread(ahead.tell, [task])
+        await eventually(lambda: cache.get([task.id]))
+
+    assert await cache.get([task.id]) == {task.id: task}
+
+
+async def test_what_a_database_that_is_away_cannot_tell_is_left_to_its_readers(store: MemoryStore, clock: FakeClock):
+    task, cache = await completed(store), MemoryCache(clock)
+    outage = Outage(store)
+    outage.faults["get"] = [StoreUnavailable("away")]
+    ahead = Ahead(reads_of(outage, cache))  # type: ignore[arg-type]
+
+    async with in_background(lambda *_: None, ahead.run()):
+        ahead.tell([task])
+        await becomes_true(lambda: not outage.faults["get"])
+        ahead.tell([task])
+        await eventually(lambda: cache.get([task.id]))
+
+    assert outage.done["get"] == 1

@@ -1,6 +1,7 @@
 """Loops, patience, ids, counts: the small parts that everything else stands on."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -162,10 +163,11 @@ async def test_what_a_meter_counts_is_written_and_counted_anew() -> None:
     store = MemoryStore(MemoryDatabase(), FakeClock(NOON))
     meter = Meter("process-1")
     reading = MeterReading(meter, store.queues)
-    meter.submitted("mail")
-    meter.started("mail", timedelta(milliseconds=3))
-    meter.settled("mail", State.COMPLETED, timedelta(days=1))
-    meter.settled("mail", State.FAILED, timedelta())
+    mail = a_task(queue="mail")
+    meter.submitted(mail)
+    meter.started(mail, timedelta(milliseconds=3))
+    meter.settled(replace(mail, state=State.COMPLETED), timedelta(days=1))
+    meter.settled(replace(mail, state=State.FAILED), timedelta())
 
     written = await reading.step(NOON)
     (row,) = await store.queues.rates(DAY)
@@ -179,7 +181,7 @@ async def test_what_could_not_be_written_is_written_with_the_next_pass() -> None
     store = Outage(MemoryStore(MemoryDatabase(), FakeClock(NOON)))
     meter = Meter("process-1")
     reading = MeterReading(meter, store.queues)
-    meter.submitted("mail")
+    meter.submitted(a_task(queue="mail"))
     store.away = True
     with pytest.raises(StoreUnavailable):
         await reading.step(NOON)

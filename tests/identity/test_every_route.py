@@ -29,6 +29,7 @@ NEEDED = {
     "GET /v1/workers": {Scope.READ},
     "GET /v1/stats": {Scope.READ},
     "GET /v1/capabilities": set(Scope),
+    "GET /metrics": {Scope.READ},
     "GET /openapi.json": set(),
     "GET /docs": set(),
 }

@@ -9,6 +9,7 @@ from duly.api import stream
 from duly.domain.errors import StoreUnavailable
 from duly.domain.fact import CancelAsked
 from duly.engine.identity_keys import REMEMBERED_FOR
+from duly.engine.limits import Limits
 from tests.identity.conftest import SECRET
 from tests.support.listening import connected, listening
 from tests.support.moves import decided, running
@@ -97,3 +98,18 @@ async def test_while_nobody_can_tell_a_stream_goes_on(api, monkeypatch):
         for _ in range(3):
             reading.text = ""
             await reading.until(": nothing new")
+
+
+async def test_one_identity_cannot_take_the_streams_of_all(api):
+    object.__setattr__(api.service, "limits", Limits(max_streams_each=1))
+    task, key, other = await running(api.service.store), await api.key(), await api.key()
+    path, stream_only = f"/v1/tasks/{task.id}/events", {"accept": "text/event-stream"}
+    async with listening(api.client._transport.app) as port, connected(port) as wire, connected(port) as second:
+        await _begin(wire, task, key)
+
+        refused = await api.ask("GET", path, key, headers=stream_only)
+        await _begin(second, task, other)
+
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "too-many"
+    assert int(refused.headers["retry-after"]) > 0

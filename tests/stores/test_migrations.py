@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine, inspect, text
+from sqlalchemy import Column, Integer, MetaData, NullPool, Table, create_engine, inspect, text
 
 from duly.domain.errors import SchemaOutdated
 from duly.stores.sql import migrations
@@ -41,6 +41,18 @@ async def test_migrating_twice_changes_nothing(url):
     await store.check()
     assert len(await store.tasks.add([a_task()])) == 1
     await store.close()
+
+
+async def test_four_may_make_the_applications_tables_too_at_once(url, outside):
+    """``CREATE TABLE IF NOT EXISTS`` of several at once fails in PostgreSQL: here they wait for each other."""
+    own = MetaData()
+    Table("orders", own, Column("id", Integer, primary_key=True))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(migrate(url, own.create_all))
+
+    assert inspect(outside).has_table("orders")
 
 
 @pytest.mark.mistake(44)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
@@ -39,8 +40,8 @@ class CeleryWorker(Running):
 
 
 def celery_command(app: str) -> tuple[str, ...]:
-    """A worker of this application; options follow."""
-    return (sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel=info", "--without-mingle")
+    """A worker of this application, started as people do: nothing but Celery finds the folder. Options follow."""
+    return (str(Path(sys.executable).with_name("celery")), "-A", app, "worker", "--loglevel=info", "--without-mingle")
 
 
 @contextmanager

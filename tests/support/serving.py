@@ -26,8 +26,11 @@ from duly.engine.parts import Parts
 from duly.engine.reads import Reads
 from duly.engine.service import Service
 from duly.engine.signature import signature_of
+from duly.engine.survey import Count, Survey
+from duly.engine.sweep import Sweeper
 from duly.engine.tasks import Tasks
 from duly.ports.store import Store
+from duly.telemetry.tally import PlainTally
 
 R = TypeVar("R")
 
@@ -83,8 +86,11 @@ async def open_service(store: Store, handlers: Handlers, limits: Limits) -> Asyn
         poll_interval=timedelta(milliseconds=20),
     )
     tasks = Tasks(parts, landscape)
+    overview, tally = Overview(store, herald, landscape), PlainTally()
+    sweeper = Sweeper(store, herald, timedelta(seconds=30), lambda *_: None)
+    survey = Survey(Count(parts.meter, sweeper, tally, None, "0.1.0"), overview)
     async with in_background(lambda *_: None, tasks.run()):
-        yield Service(tasks, Overview(store, herald, landscape), handlers, store, limits)
+        yield Service(tasks, overview, handlers, store, limits, tally=tally, survey=survey)
 
 
 async def eventually(look: Callable[[], Awaitable[R]]) -> R:

@@ -32,6 +32,7 @@ from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.ports.store import Store
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
+from duly.telemetry.tally import PlainTally
 from tests.support.telling import Told
 
 LONG = timedelta(seconds=20)
@@ -194,6 +195,7 @@ async def a_worker(
         herald=stage.herald,
         broker=None,
         meter=stage.meter,
+        tally=PlainTally(),
         sweeper=stage.sweeper,
         emit=stage.told,
         bind=lambda _: None,

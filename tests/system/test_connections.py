@@ -81,7 +81,7 @@ async def test_a_database_that_stands_still_does_not_hold_up_what_does_not_need_
         accepted = await stuck
 
     assert alive == [200] * 20
-    assert took < 2
+    assert took < 8  # what waits for the database waits for ten seconds
     assert accepted.status_code == 202
 
 

@@ -1,5 +1,6 @@
 """What `/openapi.json` says of identity: the ways to say who one is, and the scopes of each operation."""
 
+from collections.abc import Collection
 from typing import Any
 
 from duly.api.rights import OPEN, RIGHTS
@@ -17,7 +18,7 @@ SCOPES = {
 }
 
 
-def with_security(document: Json, *, asked: bool) -> Json:
+def with_security(document: Json, *, asked: bool, opened: Collection[str] = OPEN) -> Json:
     """The document with its security schemes. Changes it. Operations that are not ours are left alone."""
     operations = {
         operation["operationId"]: (path, operation)
@@ -29,7 +30,7 @@ def with_security(document: Json, *, asked: bool) -> Json:
     schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes |= {"bearer": _BEARER, "oauth2": _oauth2(token_url)}
     for name, (_, operation) in operations.items():
-        if name in OPEN:
+        if name in opened:
             operation["security"] = []
         elif name in RIGHTS:
             operation["security"] = _ways(name) + ([] if asked else [{}])

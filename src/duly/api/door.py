@@ -1,6 +1,7 @@
 """What every request passes first: its id, the check of where it comes from, and the last word on faults."""
 
 import re
+import time
 from collections.abc import Collection
 
 import structlog
@@ -8,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from duly.api.count import Count
 from duly.api.headers import request_id
 from duly.api.problems import TABLE, internal_problem, problem
 from duly.domain.identity import Forbidden
@@ -23,9 +25,10 @@ REQUEST_ID = "duly.request_id"
 class Door:
     """Pure ASGI. ``allowed_hosts`` None lets every Host in: somebody has allowed anonymous access from elsewhere."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] | None, count: Count | None = None) -> None:
         self._app = app
         self._allowed_hosts = allowed_hosts
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whatever happens in it."""
@@ -47,6 +50,9 @@ class Door:
                 if answer.started:
                     raise
                 await internal_problem(scope)(scope, receive, answer.send)
+            finally:
+                if answer.status and self._count is not None:
+                    self._count(scope, answer.status, answer.took)
 
 
 class _Answer:
@@ -55,11 +61,18 @@ class _Answer:
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._header = (b"x-request-id", request_id.encode("ascii"))
-        self.started = False
+        self._began = time.perf_counter()
+        self.status = 0
+        self.took = 0.0
+
+    @property
+    def started(self) -> bool:
+        return self.status > 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.status = message["status"]
+            self.took = time.perf_counter() - self._began
             message = {**message, "headers": [*message.get("headers", ()), self._header]}
         await self._send(message)
 

@@ -18,7 +18,7 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 
 _REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?")
 _KEY_STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"(?:;.*)?')
 _KEY_BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
 _LONGEST_KEY = 255
@@ -36,13 +36,16 @@ def request_id(given: str | None) -> str:
 
 
 def traceparent(given: list[str]) -> str | None:
-    """The W3C trace context, or None when it is absent, given twice or malformed."""
+    """The W3C trace context, or None when it is absent, given twice or malformed.
+
+    Of a later version those parts are kept that this one knows, as this one has them (section 4.3 of level 1).
+    """
     if len(given) != 1:
         return None
-    found = _TRACEPARENT.fullmatch(given[0])
-    if found is None or (given[0].startswith("00") and found[1] is not None):
+    found = _TRACEPARENT.fullmatch(given[0].strip(" \t"))
+    if found is None or (found[1] == "00" and found[3] is not None):
         return None
-    return given[0]
+    return f"00-{found[2]}"
 
 
 def idempotency_key(given: list[str]) -> str | None:

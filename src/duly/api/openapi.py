@@ -1,7 +1,7 @@
 """One schema per registered type in `/openapi.json`: what may be submitted is a discriminated union on ``type``."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from duly.api.auth_docs import with_security
 from duly.api.docs import Json, schema_of
+from duly.api.rights import OPEN
 from duly.engine.handlers import Handlers, TaskType
 from duly.wire.problem import MEDIA_TYPE, Problem
 from duly.wire.submit import Batch, Submit
@@ -28,17 +29,17 @@ class _Described:
         return {"$ref": f"{_COMPONENTS}{what}.{self.slug}"}
 
 
-def describe_types(app: FastAPI, handlers: Handlers, *, asked: bool = False) -> None:
+def describe_types(app: FastAPI, handlers: Handlers, *, asked: bool = False, opened: Collection[str] = OPEN) -> None:
     """Let the application's `/openapi.json` show the registered types. It may be the user's own, with our router in it.
 
-    ``asked``: clients must say who they are. FastAPI's own way to change the document: a function that is put in the
-    place of ``app.openapi``.
+    ``asked``: clients must say who they are, but for the operations ``opened``. FastAPI's own way to
+    change the document: a function that is put in the place of ``app.openapi``.
     """
     plain = app.openapi
 
     def openapi() -> Json:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_types(with_security(plain(), asked=asked), handlers)
+            app.openapi_schema = _with_types(with_security(plain(), asked=asked, opened=opened), handlers)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it

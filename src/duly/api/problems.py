@@ -101,6 +101,8 @@ def routing_problem(error: HTTPException, scope: Scope, headers: Mapping[str, st
 
 
 def _routing_detail(error: HTTPException, scope: Scope) -> str:
+    if error.detail != HTTPStatus(error.status_code).phrase:  # somebody had something to say
+        return str(error.detail)
     match error.status_code:
         case 404:
             return f"There is no route {scope['path']}."

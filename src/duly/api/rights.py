@@ -1,7 +1,7 @@
 """Who may do and see what: the one place where it is decided."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -64,6 +64,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "list_workers": _READ,
         "get_stats": _READ,
         "get_capabilities": Right(()),
+        "get_metrics": _READ,
     }
 )
 """By operation."""
@@ -72,23 +73,30 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
 class Entry:
     """Stands before every route: finds out who asks, counts the request, and checks scopes and queues."""
 
-    def __init__(self, get_service: Callable[[], Service]) -> None:
+    def __init__(self, get_service: Callable[[], Service], opened: Collection[str] = OPEN) -> None:
         self._service = get_service
+        self._opened = opened
 
     async def __call__(self, request: Request) -> None:
         """Let the request pass. Raises Unauthorized, Forbidden, TooMany, TaskNotFound, QueueNotFound."""
         operation = request.scope["route"].operation_id
-        if operation in OPEN:
+        if operation in self._opened:
             return
         right = RIGHTS.get(operation, OTHERS)
         service = self._service()
-        identity = await _identified(service, request)
-        request.scope[IDENTITY] = identity
-        await _count(service, request.scope, identity, right.kind)
-        if not identity.holds(*right.scopes):
-            raise Forbidden(f"This needs the scope {' or '.join(right.scopes)}.", right.scopes)
+        identity = await let_in(service, request, right)
         if identity.queues is not None:
             await _check_place(service, request, identity)
+
+
+async def let_in(service: Service, request: Request, right: Right) -> Identity:
+    """Whoever asks, counted, if they hold the right. Raises Unauthorized, Forbidden, TooMany."""
+    identity = await _identified(service, request)
+    request.scope[IDENTITY] = identity
+    await _count(service, request.scope, identity, right.kind)
+    if not identity.holds(*right.scopes):
+        raise Forbidden(f"This needs the scope {' or '.join(right.scopes)}.", right.scopes)
+    return identity
 
 
 def identity_of(request: Request) -> Identity:

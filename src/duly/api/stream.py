@@ -1,6 +1,7 @@
 """Server-sent events (HTML, section 9.2): a task's changes as they happen."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
@@ -28,41 +29,49 @@ PATIENCE = timedelta(seconds=60)
 
 LetIn = Callable[[], Awaitable[bool]]
 
+AGAIN = timedelta(seconds=5)
+"""So long later a reader for whom there is no place may ask again."""
+
 
 class Places:
-    """How many streams are open in this process."""
+    """How many streams are open in this process, and whose they are."""
 
     def __init__(self) -> None:
-        self._taken = 0
+        self._taken: Counter[str] = Counter()
 
-    def check(self, most: int) -> None:
-        """Raises TooMany when no place is left."""
-        if self._taken >= most:
-            raise TooMany(f"{most} event streams are open here, and no more are taken.", timedelta(seconds=5))
+    def check(self, name: str, most: int, most_of_one: int) -> None:
+        """Raises TooMany when no place is left, or none for this identity."""
+        if self._taken.total() >= most:
+            raise TooMany(f"{most} event streams are open here, and no more are taken.", AGAIN)
+        if self._taken[name] >= most_of_one:
+            raise TooMany(f"You have {most_of_one} event streams open here, and may open no more.", AGAIN)
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self, name: str) -> Iterator[None]:
         """Take a place for as long as the context is open."""
-        self._taken += 1
+        self._taken[name] += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken[name] -= 1
+            if not self._taken[name]:
+                del self._taken[name]
 
 
 class EventStream(StreamingResponse):
     """Sends events until they end, the client leaves, or it takes none for too long."""
 
-    def __init__(self, events: AsyncGenerator[str, None], places: Places) -> None:
+    def __init__(self, events: AsyncGenerator[str, None], places: Places, name: str) -> None:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no", "vary": "Accept"}
         super().__init__(events, headers=headers, media_type=STREAM)
         self._events = events
         self._places = places
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream. When it has ended, nothing of it is left: no task, no listener."""
         del scope
-        with self._places.one():
+        with self._places.one(self._name):
             try:
                 async with aclosing(self._events), asyncio.TaskGroup() as group:
                     watch = group.create_task(until_left(receive))

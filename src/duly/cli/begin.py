@@ -8,13 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from duly.app import Duly
-from duly.assembly import Core, open_core, served
+from duly.assembly import Core, open_core
+from duly.assembly_worker import served
 from duly.cli.load import find
 from duly.domain.errors import StoreUnavailable
 from duly.ports.telemetry import Emit
 from duly.settings import Settings, load_settings
 from duly.telemetry.lines import log_lines
 from duly.telemetry.log import set_up
+from duly.telemetry.tracing import trace_processors
 
 PAUSES = (0.5, 1, 2, 3, 5, 5, 5, 5)
 """Seconds between the tries to reach a database that is away when the process starts."""
@@ -23,7 +25,7 @@ PAUSES = (0.5, 1, 2, 3, 5, 5, 5, 5)
 def begin(overrides: Mapping[str, object]) -> tuple[Settings, Emit]:
     """Read the settings and set up the log. Raises Misconfigured."""
     settings = load_settings(overrides)
-    set_up(settings.log_format, settings.log_level, sys.stderr)
+    set_up(settings.log_format, settings.log_level, sys.stderr, trace_processors())
     return settings, log_lines()
 
 
@@ -32,11 +34,11 @@ def begin_app(reference: str, folder: Path, overrides: Mapping[str, object]) -> 
 
     Without a word about queues, a worker serves all that the app's handlers name.
     """
-    settings, emit = begin(overrides)
+    begin(overrides)
     duly = find(reference, folder, Duly)
-    if duly.settings is not None:
-        given = {name: value for name, value in overrides.items() if value is not None}
-        settings, emit = begin(duly.settings.model_dump(exclude_unset=True) | given)
+    own = {} if duly.settings is None else duly.settings.model_dump(exclude_unset=True)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings, emit = begin(own | given)  # again: the app may have brought settings, and set up traces
     return duly, settings.model_copy(update={"queues": served(settings, duly.handlers)}), emit
 
 

@@ -12,7 +12,8 @@ from duly import __version__
 from duly.cli.table import span
 from duly.domain.errors import DulyError, Misconfigured, SchemaOutdated, StoreUnavailable
 from duly.ports.store import Store, StoreFacts
-from duly.settings import Settings, check_bind, misspelt, safe_url
+from duly.settings import Settings
+from duly.settings_rules import check_bind, misspelt, safe_url
 
 ALIVE_WITHIN = timedelta(seconds=30)
 SKEW = timedelta(seconds=1)

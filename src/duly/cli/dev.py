@@ -16,6 +16,7 @@ from watchfiles import PythonFilter, awatch
 from duly import assembly
 from duly.cli import serve, work
 from duly.cli.begin import begin
+from duly.cli.metrics import common_folder
 from duly.cli.options import App, AppDir, Host, Port
 from duly.cli.output import say
 from duly.cli.sample import easiest, sample
@@ -25,7 +26,8 @@ from duly.client import AsyncClient
 from duly.client.transport import DEFAULT_URL
 from duly.domain.errors import DulyError
 from duly.ports.telemetry import Emit
-from duly.settings import PREFIX, Settings, check_bind, safe_url
+from duly.settings import PREFIX, Settings
+from duly.settings_rules import check_bind, safe_url
 
 GRACE = timedelta(seconds=2)
 """At the desk nobody wants to wait: what still runs is put back and runs again after the restart."""
@@ -52,7 +54,7 @@ def dev(app: App, host: Host = None, port: Port = None, app_dir: AppDir = Path()
 async def _run(app: str, app_dir: Path, settings: Settings, listener: socket.socket, emit: Emit) -> int:
     children = [*serve.parts(app, app_dir, listener, 1), *work.parts(app, app_dir, 1, settings)]
     supervisor = Supervisor(children, settings.grace, emit, until_changed=True)
-    with on_signals(supervisor.stop):
+    with on_signals(supervisor.stop), common_folder(settings, emit):
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(_restart_on_changes(supervisor, app_dir, emit)),

@@ -19,7 +19,8 @@ from duly.domain.identity import ApiKey, Scope
 from duly.domain.moment import rfc3339
 from duly.engine.identity_keys import NewKey, new_key
 from duly.ports.store import Store
-from duly.settings import Settings, auth_required
+from duly.settings import Settings
+from duly.settings_rules import auth_required
 
 R = TypeVar("R")
 
@@ -56,14 +57,11 @@ def create(
 
     [bold]duly keys create thumbnails --scope tasks:submit --queue media --expires 90d[/bold]
     """
-    if not scope:
-        raise Misconfigured(f"Say what the key may do: --scope, one or more of {', '.join(Scope)}.")
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise Misconfigured(f"A key's name has 1 to {LONGEST_NAME} characters.")
+    scopes = _checked(name, scope)
     settings, _ = begin({"log_level": "error"})
 
     async def make(store: Store) -> NewKey:
-        made = new_key(name, scope, now=store.clock.now(), queues=queue, lives=expires)
+        made = new_key(name, scopes, now=store.clock.now(), queues=queue, lives=expires)
         await store.keys.add(made.key)
         return made
 
@@ -73,6 +71,14 @@ def create(
         complain(f"This is shown once. Revoke it with: duly keys revoke {made.key.id}")
     if not auth_required(settings):
         complain("Nobody is asked for a key yet: set DULY_AUTH=required.")
+
+
+def _checked(name: str, scopes: list[Scope] | None) -> list[Scope]:
+    if not scopes:
+        raise Misconfigured(f"Say what the key may do: --scope, one or more of {', '.join(Scope)}.")
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise Misconfigured(f"A key's name has 1 to {LONGEST_NAME} characters.")
+    return scopes
 
 
 def list_(*, as_json: AsJson = False) -> None:

@@ -1,13 +1,14 @@
 """The entry point: builds the command line and turns errors into one sentence and an exit code."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from duly import __version__
 from duly.cli import keys, tasks
+from duly.cli.bench import bench
 from duly.cli.dev import dev
 from duly.cli.doctor import doctor
 from duly.cli.exits import FAILED, INTERRUPTED, USAGE
@@ -19,11 +20,27 @@ from duly.cli.serve import api
 from duly.cli.work import worker
 from duly.domain.errors import DulyError, Invalid, Misconfigured
 
+PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
+    SERVER: {"dev": dev, "api": api, "worker": worker, "migrate": migrate, "doctor": doctor, "bench": bench},
+    TASKS: {
+        "submit": tasks.submit,
+        "list": tasks.list_,
+        "show": tasks.show,
+        "cancel": tasks.cancel,
+        "retry": retry,
+    },
+    QUEUES: {"queues": tasks.queues, "pause": tasks.pause, "resume": tasks.resume},
+}
+"""The commands, in the order in which --help shows them."""
 
-def main() -> None:
-    """Run a command and exit: 0 done, 1 the operation failed, 2 the command line, a setting or the app is wrong."""
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 the operation failed, 2 the command line, a setting or the app is wrong.
+
+    ``arguments`` stand for those of the command line, without the program's name.
+    """
     try:
-        build()()
+        build()(None if arguments is None else list(arguments))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (DulyError, BaseExceptionGroup) as error:
@@ -42,24 +59,9 @@ def build() -> typer.Typer:
         help="Duly: accepted at once, duly done.\n\nTry [bold]duly dev app:duly[/bold] in the folder of your app.py.",
     )
     app.callback()(_common)
-    for name, server_command in (
-        ("dev", dev),
-        ("api", api),
-        ("worker", worker),
-        ("migrate", migrate),
-        ("doctor", doctor),
-    ):
-        app.command(name, rich_help_panel=SERVER)(server_command)
-    for name, command in (
-        ("submit", tasks.submit),
-        ("list", tasks.list_),
-        ("show", tasks.show),
-        ("cancel", tasks.cancel),
-        ("retry", retry),
-    ):
-        app.command(name, rich_help_panel=TASKS)(command)
-    for name, queue_command in (("queues", tasks.queues), ("pause", tasks.pause), ("resume", tasks.resume)):
-        app.command(name, rich_help_panel=QUEUES)(queue_command)
+    for panel, commands in PANELS.items():
+        for name, command in commands.items():
+            app.command(name, rich_help_panel=panel)(command)
     app.add_typer(keys.build(), name="keys", rich_help_panel=SERVER)
     return app
 

@@ -5,7 +5,7 @@ import asyncio
 from duly import assembly
 from duly.cli.begin import begin
 from duly.cli.output import say
-from duly.settings import safe_url
+from duly.settings_rules import safe_url
 
 
 def migrate() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,4 +33,14 @@ SocketFd = Annotated[int | None, typer.Option("--socket-fd", hidden=True)]
 
 Url = Annotated[str, typer.Option("--url", envvar="DULY_URL", help="Where the Duly service answers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Delay = Annotated[timedelta | None, typer.Option(parser=parse_duration, help="Wait first: 30s, 5m, 2h.")]
+Priority = Annotated[int | None, typer.Option(min=0, max=9, help="0 to 9, 9 first.")]
+CallbackUrl = Annotated[str | None, typer.Option(help="An https address that is told of the end, signed.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 1 when it does not complete.")]
+Progress = Annotated[bool, typer.Option("--progress", help="Wait for the end, with a progress bar.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them, and retry none.")]
+Redrivable = Annotated[
+    Literal["failed", "cancelled"] | None, typer.Option(help="Instead of ids: all tasks in this state.")
+]
 TaskIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of tasks.", show_default=False)]
+AnyIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of tasks.")]

@@ -1,4 +1,4 @@
-"""What `duly doctor` looks at beside the database: replica, broker, bell and cache. None of them can lose a task."""
+"""What `duly doctor` looks at beside the database. Nothing here can lose a task."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -8,11 +8,13 @@ from duly.cli.checks import Finding, Verdict
 from duly.cli.replica_check import about_replica
 from duly.domain.errors import BrokerUnavailable, CacheUnavailable, DulyError
 from duly.engine.bell import LocalBell
-from duly.parts import open_announcer, open_bell, open_broker, open_cache
+from duly.parts import counter_url, open_announcer, open_bell, open_broker, open_cache, open_counter
 from duly.ports.bell import Bell, Ear
 from duly.ports.broker import Announcer
+from duly.ports.counter import CounterUnavailable
 from duly.ports.store import Store
-from duly.settings import Settings, safe_url
+from duly.settings import Settings
+from duly.settings_rules import safe_url
 
 RUNG_WITHIN = timedelta(seconds=3)
 LONG_BACKLOG = 1_000
@@ -23,7 +25,7 @@ FEW = 100
 
 
 async def about_parts(store: Store, settings: Settings) -> AsyncIterator[Finding]:
-    """What replica, broker, bell and cache say, as far as the settings name them."""
+    """What replica, broker, bell, cache and limits say, as far as the settings name them."""
     if settings.database_replica_url:
         yield await about_replica(store, settings)
     async for finding in _broker(store, settings):
@@ -31,6 +33,8 @@ async def about_parts(store: Store, settings: Settings) -> AsyncIterator[Finding
     yield await _bell(settings)
     if settings.cache_url:
         yield await _cache(store, settings)
+    if counter_url(settings) != "none" and _limited(settings):
+        yield await _limits(settings)
 
 
 async def _broker(store: Store, settings: Settings) -> AsyncIterator[Finding]:
@@ -123,6 +127,25 @@ async def _cache(store: Store, settings: Settings) -> Finding:
         return Finding(Verdict.FAIL, "cache", f"{safe_url(settings.cache_url)} cannot be used: {error}", advice)
     except DulyError as error:
         return Finding(Verdict.FAIL, "cache", str(error))
+
+
+def _limited(settings: Settings) -> bool:
+    return bool(settings.limit_submit or settings.limit_read or settings.limit_control)
+
+
+async def _limits(settings: Settings) -> Finding:
+    """Take a token as a request would."""
+    where = safe_url(counter_url(settings))
+    try:
+        async with open_counter(settings) as counter:
+            assert counter is not None  # noqa: S101  # the settings name one
+            await counter.take(f"doctor:{secrets.token_hex(8)}", 1, amount=1, per=timedelta(milliseconds=1))
+        return Finding(Verdict.OK, "limits", f"counted together at {where}")
+    except CounterUnavailable as error:
+        advice = "is it running? Each API process counts for itself meanwhile, so clients have more than their share"
+        return Finding(Verdict.FAIL, "limits", f"{where} cannot be used: {error}", advice)
+    except DulyError as error:
+        return Finding(Verdict.FAIL, "limits", str(error))
 
 
 def _silent(_: str, __: object) -> None:

@@ -9,7 +9,8 @@ from duly.domain.errors import DulyError, SchemaOutdated
 from duly.engine.lists import newest
 from duly.parts import open_replica
 from duly.ports.store import Store
-from duly.settings import Settings, safe_url
+from duly.settings import Settings
+from duly.settings_rules import safe_url
 
 SOON = timedelta(seconds=5)
 """A replica that keeps up has by then what the database had when it was asked."""

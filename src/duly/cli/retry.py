@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from duly.cli import output
-from duly.cli.options import AsJson, Url
+from duly.cli.options import AnyIds, AsJson, DryRun, Redrivable, Url
 from duly.cli.payload import PAYLOAD_HELP, parsed
 from duly.cli.progress import bar
 from duly.cli.table import table
@@ -23,18 +23,16 @@ STEP = 200
 
 
 def retry(
-    task_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of tasks.")] = None,
+    task_ids: AnyIds = None,
     url: Url = DEFAULT_URL,
     *,
     payload: Annotated[str | None, typer.Option(help=f"Replaces the payload. {PAYLOAD_HELP}")] = None,
-    state: Annotated[
-        Literal["failed", "cancelled"] | None, typer.Option(help="Instead of ids: all tasks in this state.")
-    ] = None,
+    state: Redrivable = None,
     type_name: Annotated[str | None, typer.Option("--type", help="Of those, the ones of this type.")] = None,
     queue: Annotated[str | None, typer.Option(help="Of those, the ones of this queue.")] = None,
     tag: Annotated[str | None, typer.Option(help="Of those, the ones with this tag.")] = None,
     error_type: Annotated[str | None, typer.Option(help="Of those, the ones that failed with this exception.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, and retry none.")] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run tasks again that have ended, or run scheduled ones now.
@@ -43,19 +41,18 @@ def retry(
 
     [bold]duly retry --state failed --type mail.send --dry-run[/bold]
     """
-    filters = {"type": type_name, "queue": queue, "tag": tag, "error_type": error_type}
+    fits = {"type": type_name, "queue": queue, "tag": tag, "error_type": error_type}
     if bool(task_ids) == (state is not None):
         raise typer.BadParameter("give the ids of tasks, or --state failed (or cancelled) for all of them.")
+    if state is not None and payload is not None:
+        raise typer.BadParameter("--payload goes with ids: each of many tasks keeps its own.")
+    if state is None and (dry_run or any(fits.values())):
+        raise typer.BadParameter("--type, --queue, --tag, --error-type and --dry-run go with --state.")
     with Client(url) as client:
-        if state is not None and payload is not None:
-            raise typer.BadParameter("--payload goes with ids: each of many tasks keeps its own.")
         if state is not None:
-            _redrive(client, RedriveFilter(state=state, **filters), dry_run, as_json)
-        elif dry_run or any(filters.values()):
-            raise typer.BadParameter("--type, --queue, --tag, --error-type and --dry-run go with --state.")
-        else:
-            replacement = UNCHANGED if payload is None else parsed(payload)
-            each(task_ids or (), lambda task_id: client.retry(task_id, replacement), as_json)
+            return _redrive(client, RedriveFilter(state=state, **fits), dry_run, as_json)
+        replacement = UNCHANGED if payload is None else parsed(payload)
+        return each(task_ids or (), lambda task_id: client.retry(task_id, replacement), as_json)
 
 
 def _redrive(client: Client, which: RedriveFilter, dry_run: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 import typer
@@ -14,22 +15,24 @@ import uvicorn
 from fastapi import FastAPI
 
 from duly.api.app import create_app
-from duly.api.door import LOOPBACK
 from duly.app import Duly
 from duly.cli.begin import begin_app, opened
 from duly.cli.child import Part, duly_part
 from duly.cli.exits import FAILED, OK
 from duly.cli.life import under_parent
 from duly.cli.loop import run_loop
+from duly.cli.metrics import common_folder
 from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, SocketFd
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
 from duly.domain.errors import DulyError
 from duly.engine.tasks import Tasks
 from duly.ports.telemetry import Emit
-from duly.settings import Settings, auth_required, check_bind, public_docs
+from duly.settings import Settings
+from duly.settings_rules import allowed_hosts, check_bind, public_docs, public_metrics
 
 BACKLOG = 2048
+IPV4 = 4
 KEEP_ALIVE = 65
 """Seconds; longer than proxies keep theirs (60), so that none sends into a connection that was just closed."""
 
@@ -102,13 +105,16 @@ def listen(settings: Settings) -> socket.socket:
 def url_of(listener: socket.socket) -> str:
     """Where a browser on this machine finds it."""
     host, port = listener.getsockname()[:2]
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - shown, not bound
+    address = ip_address(host)
+    if address.is_unspecified:
+        return f"http://127.0.0.1:{port}" if address.version == IPV4 else f"http://[::1]:{port}"
+    name = host if address.version == IPV4 else f"[{host}]"
     return f"http://{name}:{port}"
 
 
 async def _supervise(children: list[Part], settings: Settings, emit: Emit) -> int:
     supervisor = Supervisor(children, settings.grace, emit)
-    with on_signals(supervisor.stop):
+    with on_signals(supervisor.stop), common_folder(settings, emit):
         return await supervisor.run()
 
 
@@ -118,8 +124,12 @@ async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent
         async with opened(duly, settings, stop, emit) as core:
             if core is None:
                 return OK
-            hosts = None if settings.allow_anonymous or auth_required(settings) else LOOPBACK
-            app = create_app(core.service, allowed_hosts=hosts, docs=public_docs(settings))
+            app = create_app(
+                core.service,
+                allowed_hosts=allowed_hosts(settings),
+                docs=public_docs(settings),
+                metrics=public_metrics(settings),
+            )
             server = _Server(_config(app, settings))
             async with under_parent(parent_fd, stop, partial(_started, server), emit), asyncio.TaskGroup() as group:
                 ending = group.create_task(_end(server, core.service.tasks, stop))

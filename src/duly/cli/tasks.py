@@ -1,15 +1,14 @@
 """Commands about tasks and queues, over HTTP."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from duly.cli import output
 from duly.cli.exits import FAILED
-from duly.cli.options import AsJson, TaskIds, Url, parse_duration
+from duly.cli.options import AsJson, CallbackUrl, Delay, Priority, Progress, TaskIds, Url, Wait
 from duly.cli.payload import PAYLOAD_HELP, parsed
 from duly.cli.progress import watch
 from duly.client import Client
@@ -20,19 +19,24 @@ from duly.domain.state import State
 from duly.wire.overview import Queue
 from duly.wire.task import Task
 
+TypeName = Annotated[str, typer.Argument(metavar="TYPE", help="The handler's type.", show_default=False)]
+Tags = Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")]
+Payload = Annotated[str, typer.Argument(help=PAYLOAD_HELP)]
+
 
 def submit(
-    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="The handler's type.", show_default=False)],
-    payload: Annotated[str, typer.Argument(help=PAYLOAD_HELP)] = "{}",
+    type_name: TypeName,
+    payload: Payload = "{}",
     url: Url = DEFAULT_URL,
     *,
     queue: Annotated[str | None, typer.Option(help="Another queue than the type's.")] = None,
-    priority: Annotated[int | None, typer.Option(min=0, max=9, help="0 to 9, 9 first.")] = None,
-    delay: Annotated[timedelta | None, typer.Option(parser=parse_duration, help="Wait first: 30s, 5m, 2h.")] = None,
+    priority: Priority = None,
+    delay: Delay = None,
     key: Annotated[str | None, typer.Option(help="At most one live task of the type has it.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 1 when it does not complete.")] = False,
-    progress: Annotated[bool, typer.Option("--progress", help="Wait for the end, with a progress bar.")] = False,
+    tag: Tags = None,
+    callback_url: CallbackUrl = None,
+    wait: Wait = False,
+    progress: Progress = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a task.
@@ -41,14 +45,13 @@ def submit(
 
     [bold]duly submit media.thumbnail @photo.json --priority 9 --wait --progress[/bold]
     """
-    given = {"queue": queue, "priority": priority, "delay": delay, "key": key, "tags": tag}
-    options = SubmitOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
+    options: SubmitOptions = given(
+        queue=queue, priority=priority, delay=delay, key=key, tags=tag, callback_url=callback_url
+    )
     with Client(url) as client:
         task = client.submit(type_name, parsed(payload), **options)
-        if progress:
-            task = watch(client, task.id)
-        elif wait:
-            task = client.wait(task.id)
+        if wait or progress:
+            task = watch(client, task.id) if progress else client.wait(task.id)
     _say_task(task, as_json)
     if (wait or progress) and task.state is not State.COMPLETED:
         raise typer.Exit(FAILED)
@@ -71,8 +74,7 @@ def list_(
 
     [bold]duly list --limit 1000 --json | jq -r '.tasks[].id'[/bold]
     """
-    given = {"state": state, "type": type_name, "queue": queue, "tag": tag, "key": key}
-    filters = Filters(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
+    filters: Filters = given(state=state, type=type_name, queue=queue, tag=tag, key=key)
     with Client(url) as client:
         tasks = list(islice(client.list(page_size=min(limit, 200), basic=True, **filters), limit))
     if as_json:
@@ -143,6 +145,11 @@ def resume(
     """
     with Client(url) as client:
         _say_queues([client.resume(queue)], as_json)
+
+
+def given(**options: Any) -> Any:  # of any of the client's typed dictionaries
+    """Those that were given on the command line."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def each(task_ids: Iterable[str], act: Callable[[str], Task], as_json: bool) -> None:

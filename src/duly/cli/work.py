@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 
 from duly.app import Duly
-from duly.assembly import work
+from duly.assembly_worker import work
 from duly.cli.begin import begin_app, opened
 from duly.cli.child import Part, duly_part
 from duly.cli.exits import OK, RECYCLE
 from duly.cli.health import Health, serve_health
 from duly.cli.life import under_parent
 from duly.cli.loop import run_loop
+from duly.cli.metrics import all_in, common_folder, offered
 from duly.cli.options import App, AppDir, ParentFd, Processes
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
@@ -29,19 +30,25 @@ from duly.settings import Settings
 CHECK_LIMIT = timedelta(seconds=5)
 
 
+Queues = Annotated[
+    str | None, typer.Option(help="Queues to serve, separated by commas. (default: DULY_QUEUES, or all of APP's)")
+]
+Slots = Annotated[
+    int | None, typer.Option(min=1, help="Tasks at the same time, per process. (default: DULY_SLOTS or 20)")
+]
+HealthPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="Answer /health/live, /health/ready and /metrics on this port."),
+]
+
+
 def worker(
     app: App,
-    queues: Annotated[
-        str | None, typer.Option(help="Queues to serve, separated by commas. (default: DULY_QUEUES, or all of APP's)")
-    ] = None,
+    queues: Queues = None,
     *,
-    slots: Annotated[
-        int | None, typer.Option(min=1, help="Tasks at the same time, per process. (default: DULY_SLOTS or 20)")
-    ] = None,
+    slots: Slots = None,
     processes: Processes = 1,
-    health_port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Answer /health/live and /health/ready on this port.")
-    ] = None,
+    health_port: HealthPort = None,
     app_dir: AppDir = Path(),
     parent_fd: ParentFd = None,
 ) -> None:
@@ -75,8 +82,9 @@ def _recycles(settings: Settings) -> bool:
 
 async def _supervise(children: list[Part], settings: Settings, health_port: int | None, emit: Emit) -> int:
     supervisor = Supervisor(children, settings.grace, emit)
-    with on_signals(supervisor.stop):
-        async with _health(settings, health_port, Health(supervisor.live, supervisor.ready)):
+    with on_signals(supervisor.stop), common_folder(settings, emit) as folder:
+        scraped = None if folder is None else offered(settings, all_in(folder))
+        async with _health(settings, health_port, Health(supervisor.live, supervisor.ready, scraped)):
             return await supervisor.run()
 
 
@@ -89,7 +97,8 @@ async def _work(duly: Duly, settings: Settings, parent_fd: int | None, health_po
             return OK
         ready = partial(_ready, core.service.store, stop)
         await stack.enter_async_context(under_parent(parent_fd, stop, ready, emit))
-        await stack.enter_async_context(_health(settings, health_port, Health(lambda: True, ready)))
+        health = Health(lambda: True, ready, offered(settings, core.count.whole))
+        await stack.enter_async_context(_health(settings, health_port, health))
         return RECYCLE if await work(core, stop) else OK
 
 

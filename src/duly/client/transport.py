@@ -1,6 +1,7 @@
 """How a call becomes an httpx request, and an httpx response or error becomes an answer or error of ours."""
 
 import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -51,7 +52,7 @@ def request(client: httpx.Client | httpx.AsyncClient, call: Call[T], timeout: ti
         call.path,
         params=dict(call.query),
         content=call.body,
-        headers=call.headers,
+        headers=call.headers | _trace(),
         timeout=httpx.Timeout(timeout.total_seconds(), read=(timeout + call.patience).total_seconds()),
     )
 
@@ -64,6 +65,17 @@ def answer(response: httpx.Response) -> Answer:
 def unreachable(url: str, error: httpx.HTTPError) -> ServiceUnreachable:
     """What a transport's error means."""
     return ServiceUnreachable(str(_parsed(url).copy_with(userinfo=b"")), str(error) or type(error).__name__)
+
+
+def _trace() -> dict[str, str]:
+    """The caller's span, so that the task belongs to it, where the program uses OpenTelemetry."""
+    if "opentelemetry.trace" not in sys.modules:
+        return {}
+    from opentelemetry import propagate  # noqa: PLC0415  # an optional library
+
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier
 
 
 def _credential(key: str) -> dict[str, str]:

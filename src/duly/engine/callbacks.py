@@ -23,6 +23,7 @@ from duly.engine.handlers import TaskType
 from duly.engine.signature import signature_of
 from duly.links.guard import GuardedTransport, Refused, Resolve, Unresolved
 from duly.ports.clock import Clock
+from duly.ports.telemetry import Tracing
 
 LONGEST_CALL = timedelta(seconds=20)
 """From the look-up of the name to the answer's headers; Standard Webhooks advises 15 to 30 s."""
@@ -45,10 +46,17 @@ class Delivered:
 class Courier:
     """Signs and sends. What the receiver answers is not read beyond its headers: it can neither grow nor leak."""
 
-    def __init__(self, keys: Sequence[bytes], open_http: Callable[[], httpx.AsyncClient], clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        open_http: Callable[[], httpx.AsyncClient],
+        clock: Clock,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._keys = tuple(keys)
         self._open_http = open_http
         self._clock = clock
+        self._tracing = tracing
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -62,9 +70,14 @@ class Courier:
         body = json.dumps(event, separators=(",", ":")).encode()
         timestamp = int(self._clock.now().timestamp())
         headers = signed(self._keys, str(ctx.task_id), timestamp, body)
-        response = await self._post(url, body, headers | {"content-type": "application/json"})
+        response = await self._post(url, body, headers | self._trace(ctx) | {"content-type": "application/json"})
         self._judge(response, ctx.failures)
         return Delivered(response.status_code)
+
+    def _trace(self, ctx: Context) -> dict[str, str]:
+        """The receiver may go on with the trace: with this delivery's span, or else with what the task came with."""
+        traceparent = ctx.traceparent if self._tracing is None else self._tracing.current()
+        return {} if traceparent is None else {"traceparent": traceparent}
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
         """The answer, its body unread. Redirects are answers like others."""

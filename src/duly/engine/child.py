@@ -8,10 +8,10 @@ import random
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from types import FrameType
 
@@ -24,6 +24,10 @@ from duly.engine.limits import Limits
 from duly.engine.outcome import Judge, failure_of
 from duly.engine.running import Running
 from duly.ports.joined import Joined
+from duly.ports.telemetry import Tracing
+
+LONGEST_FLUSH = timedelta(seconds=1)
+"""For the spans of a handler, after its end was told: the process may be killed as soon as it is idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Order:
     module: str
     qualname: str
     clock_ahead: timedelta
+    traceparent: str | None = None
+    """The span of the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,17 @@ class End:
     settled_inside: bool
 
 
-def serve(orders: Connection, lifeline: Connection, limits: Limits, joined: Callable[[], Joined] | None) -> None:
+def serve(
+    orders: Connection,
+    lifeline: Connection,
+    limits: Limits,
+    joined: Callable[[], Joined] | None,
+    trace: Callable[[], Tracing | None] | None = None,
+) -> None:
     """Run what is ordered until the other end is closed. Ends at once, in mid-task, when the parent dies."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave_it_to_the_parent)
-    child = _Child(orders, limits, joined)
+    child = _Child(orders, limits, joined, trace)
     threading.Thread(target=child.watch, args=(lifeline,), daemon=True).start()
     orders.send(Ready())
     while True:
@@ -80,10 +92,17 @@ def serve(orders: Connection, lifeline: Connection, limits: Limits, joined: Call
 
 
 class _Child:
-    def __init__(self, orders: Connection, limits: Limits, joined: Callable[[], Joined] | None) -> None:
+    def __init__(
+        self,
+        orders: Connection,
+        limits: Limits,
+        joined: Callable[[], Joined] | None,
+        trace: Callable[[], Tracing | None] | None = None,
+    ) -> None:
         self._orders = orders
         self._limits = limits
         self._joined = joined
+        self._trace = trace
         self._lock = threading.Lock()
         self._running: Running | None = None
         self._ending: Ending | None = None
@@ -115,7 +134,17 @@ class _Child:
         )
         self._running = running
         self._end_if_told()
-        self._end(End(self._attempt(running, task_type, judge), running.settled_inside))
+        tracing = self._tracing
+        with nullcontext() if tracing is None else tracing.inside(order.traceparent):
+            fact = self._attempt(running, task_type, judge)
+        self._end(End(fact, running.settled_inside))
+        if tracing is not None:
+            tracing.flush(LONGEST_FLUSH)
+
+    @cached_property
+    def _tracing(self) -> Tracing | None:
+        """Made after the user's module was imported, which may have set up traces in its own way."""
+        return None if self._trace is None else self._trace()
 
     def _end_if_told(self) -> None:
         """Called by both threads, each after its own write: one of them sees what the other wrote."""

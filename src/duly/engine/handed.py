@@ -5,8 +5,9 @@ import time
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.task import ClaimToken, Task, TaskId
-from duly.engine.intake import Around, Demand, Start
+from duly.engine.intake import Around, Demand, count_claim
 from duly.engine.patience import patiently
+from duly.engine.slot import Start, until_free
 
 
 class Handed:
@@ -14,6 +15,7 @@ class Handed:
 
     def __init__(self, around: Around, demand: Demand, start: Start) -> None:
         self._store = around.store
+        self._tally = around.tally
         self._emit = around.emit
         self._demand = demand
         self._start = start
@@ -68,7 +70,7 @@ class Handed:
         self._taken.add(held)
         self._started += 1
         try:
-            await self._start(task, claimed_at)
+            await until_free(self._start, task, claimed_at)
         finally:
             self._taken.discard(held)
         return True
@@ -77,6 +79,7 @@ class Handed:
         demand = self._demand
         try:
             claimed = await self._store.tasks.claim(queue, 1, demand.worker, demand.lease, among=[task_id])
+            count_claim(self._tally, queue, len(claimed))
         except StoreUnavailable as error:
             self._emit("store.unavailable", {"loop": "intake", "error": str(error)})
             claims = await patiently(lambda: self._store.roster.claims(demand.worker), None)

@@ -10,19 +10,20 @@ from duly.ports.bell import CANCELS, Bell, queue_topic, task_topic
 
 
 class Relaying(Protocol):
-    """Hands ready tasks to a broker."""
+    """Hands ready tasks to a broker, or changed ones to a cache."""
 
     def tell(self, tasks: Iterable[Task]) -> None:
-        """These have become pending. From any thread; never waits, never raises."""
+        """These have become pending, or have changed. From any thread; never waits, never raises."""
         ...
 
 
 class Herald:
     """Everything here is a hint: whoever misses it finds out by looking."""
 
-    def __init__(self, bell: Bell, relay: Relaying | None) -> None:
+    def __init__(self, bell: Bell, relay: Relaying | None, cache: Relaying | None = None) -> None:
         self._bell = bell
         self._relay = relay
+        self._cache = cache
 
     def changed(self, *tasks: Task) -> None:
         """These tasks were committed as they are here, and their callbacks with them."""
@@ -34,6 +35,8 @@ class Herald:
             self._bell.ring(topics)
         if ready and self._relay is not None:
             self._relay.tell(ready)
+        if self._cache is not None:
+            self._cache.tell(tasks)
 
     def cancel_asked(self, task: Task) -> None:
         """A cancel was asked for; its worker and those who wait for the task should know at once."""

@@ -2,21 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from duly.domain.errors import StoreUnavailable
+from duly.domain.families import CLAIM_SIZE, CLAIMS_EMPTY
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.engine.hints import Hints
+from duly.engine.slot import Slot, Start
 from duly.ports.bell import Bell, Ear, queue_topic
 from duly.ports.broker import Broker
 from duly.ports.store import MAX_BATCH, Renewal, Store
-from duly.ports.telemetry import Emit
-
-Start = Callable[[Task, float], Coroutine[None, None, None]]
+from duly.ports.telemetry import Emit, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,11 @@ class Around(Protocol):
         ...
 
     @property
+    def tally(self) -> Tally:
+        """Counts its claims."""
+        ...
+
+    @property
     def emit(self) -> Emit:
         """Is told what goes wrong."""
         ...
@@ -65,11 +71,13 @@ class Intake:
         self._store = around.store
         self._bell = around.bell
         self._broker = around.broker
+        self._tally = around.tally
         self._emit = around.emit
         self._demand = demand
         self._start = start
         self._queues = list(demand.queues)
         self._taken: set[tuple[TaskId, ClaimToken]] = set()
+        self._attempts: dict[asyncio.Task[None], Slot] = {}
         self._wake = asyncio.Event()
         self._closed = False
         self._unsure = False
@@ -96,13 +104,19 @@ class Intake:
             if self._broker is not None:
                 subscription = await stack.enter_async_context(self._broker.subscribe(self._queues))
                 self._hints = Hints(subscription, tuple(self._queues), self._store.queues, self._emit)
-            async with asyncio.TaskGroup() as attempts:
-                listening = [attempts.create_task(one) for one in self._ears(ear)]
-                while not self._closed:
-                    if not await self._pass(attempts) or not self._free:
-                        await self._pause()
-                for one in listening:
-                    one.cancel()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    listening = [group.create_task(one) for one in self._ears(ear)]
+                    while not self._closed:
+                        if not await self._pass() or not self._free:
+                            await self._pause()
+                    for one in listening:
+                        one.cancel()
+                while self._taken:
+                    self._wake.clear()
+                    await self._wake.wait()
+            finally:
+                self._abandon()
 
     @property
     def _free(self) -> int:
@@ -113,15 +127,15 @@ class Intake:
         """Half of the slots at once: while one half is being settled, the other runs."""
         return min((self._demand.slots + 1) // 2, MAX_BATCH)
 
-    async def _pass(self, attempts: asyncio.TaskGroup) -> bool:
+    async def _pass(self) -> bool:
         """Claim once from each queue while slots are free. True when there may be more."""
         self._wake.clear()
         try:
             if self._unsure:
-                await self._adopt(attempts)
+                await self._adopt()
             if not self._looking and self._hints is not None:
-                return await self._follow(self._hints, attempts)
-            return await self._look(attempts)
+                return await self._follow(self._hints)
+            return await self._look()
         except StoreUnavailable as error:
             self._unsure = True
             self._emit("store.unavailable", {"loop": "intake", "error": str(error)})
@@ -131,32 +145,33 @@ class Intake:
             self._emit("loop.failed", {"loop": "intake", "error": repr(error)})
             return False
 
-    async def _look(self, attempts: asyncio.TaskGroup) -> bool:
+    async def _look(self) -> bool:
         """Look in the database itself. Whether there may be more there."""
         self._looking = False
         more = False
         for queue in self._rotated():
             if self._closed or not self._free:
                 break
-            more |= await self._claim(queue, min(self._free, self._share), attempts, None)
+            more |= await self._claim(queue, min(self._free, self._share), None)
         return more
 
-    async def _follow(self, hints: Hints, attempts: asyncio.TaskGroup) -> bool:
+    async def _follow(self, hints: Hints) -> bool:
         """Claim what the broker said is ready, as far as it still is. False: there is no more of it."""
         while self._free and not self._closed and (hinted := hints.take(min(self._free, MAX_BATCH))):
             queue, ids = hinted
-            await self._claim(queue, len(ids), attempts, ids)
+            await self._claim(queue, len(ids), ids)
         return False
 
-    async def _claim(self, queue: str, limit: int, attempts: asyncio.TaskGroup, among: Sequence[TaskId] | None) -> bool:
+    async def _claim(self, queue: str, limit: int, among: Sequence[TaskId] | None) -> bool:
         claimed_at = time.monotonic()
         demand = self._demand
         tasks = await self._store.tasks.claim(queue, limit, demand.worker, demand.lease, among=among)
+        count_claim(self._tally, queue, len(tasks))
         for task in tasks:
-            self._begin(task, claimed_at, attempts)
+            self._begin(task, claimed_at)
         return len(tasks) == limit
 
-    async def _adopt(self, attempts: asyncio.TaskGroup) -> None:
+    async def _adopt(self) -> None:
         """A claim whose answer was lost may have taken tasks: find them, so that they need not be charged a crash.
 
         They are renewed first: an attempt that has ended here since we looked must not begin again.
@@ -169,21 +184,35 @@ class Intake:
         self._unsure = False
         for task in lost:
             if task.id in kept:
-                self._begin(task, claimed_at, attempts)
+                self._begin(task, claimed_at)
 
-    def _begin(self, task: Task, claimed_at: float, attempts: asyncio.TaskGroup) -> None:
-        self._taken.add((task.id, task.claim))
+    def _begin(self, task: Task, claimed_at: float) -> None:
+        held = (task.id, task.claim)
+        self._taken.add(held)
         self.started += 1
-        attempts.create_task(self._attempt(task, claimed_at))
+        slot = Slot(partial(self._freed, held))
+        attempt = asyncio.create_task(self._attempt(task, claimed_at, slot))
+        self._attempts[attempt] = slot
+        attempt.add_done_callback(self._attempts.pop)
 
-    async def _attempt(self, task: Task, claimed_at: float) -> None:
+    def _freed(self, held: tuple[TaskId, ClaimToken]) -> None:
+        self._taken.discard(held)
+        self._wake.set()
+
+    async def _attempt(self, task: Task, claimed_at: float, slot: Slot) -> None:
         try:
-            await self._start(task, claimed_at)
+            await self._start(task, claimed_at, slot)
         except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
             self._emit("attempt.broken", {"task": str(task.id), "type": task.type, "error": repr(error)})
         finally:
-            self._taken.discard((task.id, task.claim))
-            self._wake.set()
+            slot.free()
+
+    def _abandon(self) -> None:
+        """Cancel what still runs, and wait for none of it: a handler may swallow its cancellation."""
+        for attempt, slot in self._attempts.items():
+            if slot.taken:
+                slot.abandoned = True
+                attempt.cancel()
 
     async def _pause(self) -> None:
         try:
@@ -206,3 +235,11 @@ class Intake:
     def _rotated(self) -> list[str]:
         self._queues.append(self._queues.pop(0))
         return list(self._queues)
+
+
+def count_claim(tally: Tally, queue: str, tasks: int) -> None:
+    """A claim took so many tasks."""
+    if tasks:
+        tally.observe(CLAIM_SIZE, tasks, queue)
+    else:
+        tally.add(CLAIMS_EMPTY, queue)

@@ -20,6 +20,8 @@ class Limits:
     """Pending tasks of one queue, about; 0: any number."""
     max_streams: int = 5_000
     """Event streams that one process keeps open."""
+    max_streams_each: int = 500
+    """Of these, those of one identity, where clients are asked who they are."""
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     timeout: timedelta = timedelta(hours=1)
     """For an attempt, where neither the task nor its type says otherwise."""

@@ -15,7 +15,7 @@ from duly.engine.handlers import TaskType
 from duly.engine.jsontext import size_of
 from duly.engine.limits import Limits
 
-CALLERS = ("duly.engine.call", "duly.engine.child")
+CALLERS = ("duly.engine.call", "duly.engine.child", "duly.engine.inline")
 """Modules that call handlers: what a traceback has up to them is of no use to a handler's author."""
 
 

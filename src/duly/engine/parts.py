@@ -12,6 +12,7 @@ from duly.engine.meter import Meter
 from duly.engine.reads import Reads
 from duly.ports.bell import Bell
 from duly.ports.store import Store
+from duly.ports.telemetry import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,4 @@ class Parts:
     poll_interval: timedelta
     lists: Lists | None = None
     """Answers lists in the store's stead."""
+    tracing: Tracing | None = None

@@ -25,7 +25,7 @@ from duly.engine.running import Running
 from duly.engine.threads import Threads
 from duly.ports.clock import Clock
 from duly.ports.joined import Joined
-from duly.ports.telemetry import Emit
+from duly.ports.telemetry import Emit, Tracing
 
 TASKS_PER_CHILD = 500
 COOPERATION = timedelta(seconds=5)
@@ -47,6 +47,9 @@ class Nursery:
     max_memory: int | None
     threads: Threads
     emit: Emit
+    tracing: Tracing | None = None
+    trace_child: Callable[[], Tracing | None] | None = None
+    """Sets up traces in the process; must be picklable."""
 
 
 class Processes:
@@ -101,7 +104,8 @@ class Processes:
     async def _attempt(self, process: "_Child", running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
         ahead = self._nursery.clock.now() - datetime.now(UTC)
         function = task_type.function
-        order = child.Order(running.task, function.__module__, function.__qualname__, ahead)
+        span = None if self._nursery.tracing is None else self._nursery.tracing.current()
+        order = child.Order(running.task, function.__module__, function.__qualname__, ahead, span)
         end = await process.run(order, running)
         if end is None:
             return _ended(running, judge, process.exit_code)
@@ -124,7 +128,9 @@ class _Child:
         self._orders, theirs = context.Pipe()
         their_lifeline, self._lifeline = context.Pipe(duplex=False)
         self._process: SpawnProcess = context.Process(
-            target=child.serve, args=(theirs, their_lifeline, nursery.limits, nursery.joined), daemon=True
+            target=child.serve,
+            args=(theirs, their_lifeline, nursery.limits, nursery.joined, nursery.trace_child),
+            daemon=True,
         )
         self._process.start()
         theirs.close()

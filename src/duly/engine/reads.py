@@ -44,6 +44,10 @@ class Reads:
         """The task as the database has it now."""
         return (await self._tasks.get([task_id])).get(task_id)
 
+    async def refill(self, ids: set[TaskId]) -> None:
+        """Have the cache hold these as the database has them now. Raises StoreUnavailable."""
+        await self._read(ids)
+
     async def leave(self, *ids: TaskId) -> None:
         """Before final tasks are retried or deleted: nobody may keep their old state, whatever dies meanwhile."""
         if self._cache is not None:

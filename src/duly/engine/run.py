@@ -1,18 +1,23 @@
 """Running one claimed task: from the claim to the settle."""
 
 import asyncio
+import json
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from duly.domain.fact import Interrupted, Returned, Stopped, Unhandled, Unstorable, WorkerFact
 from duly.domain.failure import Failure
 from duly.domain.task import Task
-from duly.engine.call import COOPERATION, Call, Caught, Vigil, in_loop, in_thread
+from duly.engine.attempt import Attempt
+from duly.engine.call import COOPERATION, Caught, Vigil, in_thread
 from duly.engine.cause import Cause
 from duly.engine.handlers import Runnable, TaskType
+from duly.engine.inline import Inline
 from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
 from duly.engine.meter import Meter
@@ -21,6 +26,7 @@ from duly.engine.patience import patiently
 from duly.engine.process import Processes
 from duly.engine.running import Running
 from duly.engine.settle import Settler
+from duly.engine.slot import Slot
 from duly.engine.threads import Threads
 from duly.ports.store import Store
 from duly.ports.telemetry import Emit
@@ -56,8 +62,8 @@ class Runner:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._running: set[Running] = set()
-        self._left: set[asyncio.Future[Caught]] = set()
-        """Handlers that a stopping worker left behind; kept, for the event loop itself holds its tasks weakly."""
+        self._left: set[asyncio.Future[Any]] = set()
+        """What a stopping worker left behind; kept, for the event loop itself holds its tasks weakly."""
 
     def end_all(self, cause: Cause) -> None:
         """Ask everything that runs to end."""
@@ -69,22 +75,23 @@ class Runner:
         """How many attempts run."""
         return len(self._running)
 
-    async def run(self, task: Task, claimed_at: float) -> None:
-        """Run and settle. ``claimed_at`` (monotonic) is when the claim was asked for. Returns when the slot is free."""
+    async def run(self, task: Task, claimed_at: float, slot: Slot) -> None:
+        """Run and settle: a Start."""
         self._tools.bind(task)
         task_type = self._tools.handlers.find(task.type)
         if task_type is None:
             await self._settle(task, Unhandled(task.claim, _unhandled_wait(task, self._now())), claimed_at)
             return
         running = self._running_of(task, task_type)
+        judge = Judge(task, task_type.retry, random.random())  # noqa: S311  # jitter, not a secret
+        attempt = Attempt(running, task_type, judge, claimed_at, slot)
         self._tools.keeper.hold(running, claimed_at)
         self._running.add(running)
         try:
-            if await self._still_ours(running, claimed_at):
-                await self._attempt(running, task_type, claimed_at)
+            if await self._still_ours(attempt):
+                await self._attempt(attempt)
         finally:
-            self._running.discard(running)
-            self._tools.keeper.release(running)
+            self._end(attempt)
 
     def _running_of(self, task: Task, task_type: TaskType) -> Running:
         running = Running(
@@ -97,95 +104,132 @@ class Runner:
         )
         return running
 
-    async def _still_ours(self, running: Running, claimed_at: float) -> bool:
+    def _end(self, attempt: Attempt) -> None:
+        """Nothing more is done for it. A second time nothing happens."""
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+        self._running.discard(attempt.running)
+        self._tools.keeper.release(attempt.running)
+
+    async def _still_ours(self, attempt: Attempt) -> bool:
         """Whether the claim holds now: a process that slept since must not start a handler under a lost claim."""
-        if time.monotonic() - claimed_at < self._tools.lease.total_seconds() / 2:
+        if time.monotonic() - attempt.claimed_at < self._tools.lease.total_seconds() / 2:
             return True
-        kept = await patiently(lambda: self._tools.keeper.verify(self._tools.store.tasks, running), None)
+        keeper, tasks = self._tools.keeper, self._tools.store.tasks
+        kept = await patiently(lambda: keeper.verify(tasks, attempt.running), None)
         if kept:
-            self._tools.keeper.hold(running, time.monotonic())
+            keeper.hold(attempt.running, time.monotonic())
         else:
-            self._tools.emit("lease.lost", _facts(running.task) | {"started": False})
+            self._tools.emit("lease.lost", _facts(attempt.task) | {"started": False})
         return kept
 
-    async def _attempt(self, running: Running, task_type: TaskType, claimed_at: float) -> None:
-        task = running.task
-        judge = Judge(task, task_type.retry, random.random())  # noqa: S311  # jitter, not a secret
-        self._tools.meter.started(task.queue, self._now() - task.run_at)
-        timer = asyncio.get_running_loop().call_later(task.timeout.total_seconds(), running.end, Cause.TIMEOUT)
-        try:
-            fact = await self._execute(running, task_type, judge, claimed_at)
-        finally:
-            timer.cancel()
+    async def _attempt(self, attempt: Attempt) -> None:
+        running, task = attempt.running, attempt.task
+        self._tools.meter.started(task, self._now() - task.run_at)
+        loop = asyncio.get_running_loop()
+        attempt.timer = loop.call_later(task.timeout.total_seconds(), running.end, Cause.TIMEOUT)
+        fact = await self._execute(attempt)
+        attempt.timer.cancel()
+        if attempt.slot.abandoned:
+            raise asyncio.CancelledError
         if running.settled_inside:
-            await self._check_inside(running, judge, fact, claimed_at)
+            await self._check_inside(attempt, fact)
         elif fact is not None:
-            await self._settle(task, fact, claimed_at, running)
+            await self._settle(task, fact, attempt.claimed_at, running)
 
-    async def _execute(
-        self, running: Running, task_type: TaskType, judge: Judge, claimed_at: float
-    ) -> WorkerFact | None:
-        """What the handler's end means; None: it is left behind, and settled."""
-        if task_type.executor == "process" or (running.task.alone and task_type.found_again):
-            return await self._tools.processes.run(running, task_type, judge)
+    async def _execute(self, attempt: Attempt) -> WorkerFact | None:
+        """What the handler's end means; None: it was left behind, and settled."""
+        running, judge = attempt.running, attempt.judge
+        if attempt.type.executor == "process" or (running.task.alone and attempt.type.found_again):
+            return await self._tools.processes.run(running, attempt.type, judge)
         try:
             arguments = running.arguments()
         except Exception as error:  # noqa: BLE001  # validators may be the user's own
             return judge.misfit(error)
         if running.cause is not None:  # told to end before it could begin
             return _ended(running, judge, asyncio.CancelledError())
-        threads = self._tools.threads
-        call = (
-            in_loop(task_type, arguments) if task_type.executor == "async" else in_thread(threads, task_type, arguments)
-        )
-        if await self._left_behind(running, judge, call, claimed_at):
+        execute = self._in_loop if attempt.type.executor == "async" else self._in_thread
+        value, raised = await execute(attempt, arguments)
+        if attempt.left:
             return None
-        value, raised = call.caught
-        return (
-            judge.returned(task_type, value, self._tools.limits) if raised is None else _ended(running, judge, raised)
-        )
+        if raised is not None:
+            return _ended(running, judge, raised)
+        return judge.returned(attempt.type, value, self._tools.limits)
 
-    async def _left_behind(self, running: Running, judge: Judge, call: Call, claimed_at: float) -> bool:
-        """Wait for the handler. Whether it goes on still when the worker stops, so that it is left behind.
+    async def _in_loop(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
+        inline = Inline(partial(self._over, attempt), cancels=self._tools.last_resort is not None)
+        caught = await inline.call(attempt.running, attempt.type, arguments)
+        if attempt.warden is not None:
+            await asyncio.wait({attempt.warden})
+        return caught
 
-        One that goes on after its time-out keeps its slot, and whatever comes of it is refused; unless there is a last
-        resort: then one that goes on after a cancel is settled too, and none that is over goes on for long.
-        """
-        vigil, settled = Vigil(running, call, cancels=self._tools.last_resort is not None), False
+    async def _in_thread(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
+        call = in_thread(self._tools.threads, attempt.type, arguments)
+        vigil = Vigil(attempt.running, call, cancels=self._tools.last_resort is not None)
         while (cause := await vigil.next()) is not None:
-            if cause in (Cause.TIMEOUT, Cause.CANCEL) and not settled:
-                fact = judge.timed_out() if cause is Cause.TIMEOUT else Stopped(running.task.claim)
-                await self._settle(running.task, fact, claimed_at, running)
-                settled = True
-                self._tools.keeper.release(running)
-            if cause is not Cause.STOP:
-                await self._end_for_good(call)
-            else:
-                self._left.add(call.returning)
-                call.returning.add_done_callback(self._left.discard)
-                if not settled:
-                    await self._settle(running.task, Interrupted(running.task.claim), claimed_at, running)
-                return True
-        return False
+            await self._outlived(attempt, cause, call)
+            if attempt.left:
+                self._keep(call)
+                return None, None
+        return call.result()
 
-    async def _end_for_good(self, call: Call) -> None:
+    def _over(self, attempt: Attempt, inline: Inline, cause: Cause) -> None:
+        """The attempt is over, and its handler goes on in the attempt's own asyncio task: see to it in another."""
+        attempt.warden = asyncio.create_task(self._ward(attempt, inline, cause, attempt.warden))
+
+    async def _ward(self, attempt: Attempt, inline: Inline, cause: Cause, earlier: "asyncio.Task[None] | None") -> None:
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        if inline.gone is None or inline.gone.done() or attempt.left:
+            return
+        await self._outlived(attempt, cause, inline.gone)
+        if attempt.left and inline.task is not None:
+            self._keep(inline.task)
+            self._end(attempt)
+            attempt.slot.free()
+
+    async def _outlived(self, attempt: Attempt, cause: Cause, gone: "asyncio.Future[Any]") -> None:
+        """Settle what is over although its handler goes on.
+
+        After its time-out it keeps its slot, and whatever comes of it is refused. With a last resort what goes on after
+        a cancel is settled too, and none that is over goes on for long. A stopping worker leaves it behind.
+        """
+        task, judge = attempt.task, attempt.judge
+        if cause in (Cause.TIMEOUT, Cause.CANCEL) and not attempt.settled:
+            fact = judge.timed_out() if cause is Cause.TIMEOUT else Stopped(task.claim)
+            await self._settle(task, fact, attempt.claimed_at, attempt.running)
+            attempt.settled = True
+            self._tools.keeper.release(attempt.running)
+        if cause is not Cause.STOP:
+            await self._end_for_good(gone)
+            return
+        attempt.left = True
+        if not attempt.settled:
+            await self._settle(task, Interrupted(task.claim), attempt.claimed_at, attempt.running)
+
+    def _keep(self, left: "asyncio.Future[Any]") -> None:
+        self._left.add(left)
+        left.add_done_callback(self._left.discard)
+
+    async def _end_for_good(self, gone: "asyncio.Future[Any]") -> None:
         if self._tools.last_resort is None:
             return
-        ended, _ = await asyncio.wait({call.returning}, timeout=COOPERATION.total_seconds())
+        ended, _ = await asyncio.wait({gone}, timeout=COOPERATION.total_seconds())
         if not ended:
             await self._tools.last_resort()
 
-    async def _check_inside(self, running: Running, judge: Judge, fact: WorkerFact | None, claimed_at: float) -> None:
+    async def _check_inside(self, attempt: Attempt, fact: WorkerFact | None) -> None:
         """The handler settled inside its own transaction: find out whether that was committed."""
-        completed = await self._tools.settler.settled_inside(running.task)
+        task = attempt.task
+        completed = await self._tools.settler.settled_inside(task)
         if completed is not None:
-            self._told(running.task, completed, claimed_at)
+            self._told(task, completed, attempt.claimed_at)
             return
         if isinstance(fact, Returned | Unstorable):
             message = "The transaction that was given to complete_in was not committed."
-            fact = judge.failed(Failure("NotCommitted", message))
+            fact = attempt.judge.failed(Failure("NotCommitted", message))
         if fact is not None:
-            await self._settle(running.task, fact, claimed_at, running)
+            await self._settle(task, fact, attempt.claimed_at, attempt.running)
 
     async def _settle(self, task: Task, fact: WorkerFact, claimed_at: float, running: Running | None = None) -> None:
         progress = None if running is None else self._tools.keeper.settling(running)
@@ -196,7 +240,7 @@ class Runner:
     def _told(self, task: Task, settled: Task, claimed_at: float) -> None:
         run = timedelta(seconds=time.monotonic() - claimed_at)
         wait = max((task.started_at or task.run_at) - task.run_at, timedelta())
-        self._tools.meter.settled(task.queue, settled.state, run)
+        self._tools.meter.settled(settled, run)
         self._tools.emit(
             "task.settled",
             _facts(task)
@@ -205,7 +249,8 @@ class Runner:
                 "reason": None if settled.reason is None else settled.reason.value,
                 "wait_ms": round(wait / timedelta(milliseconds=1), 1),
                 "run_ms": round(run / timedelta(milliseconds=1), 1),
-            },
+            }
+            | _error_of(settled, task.attempt),
         )
 
     def _now(self) -> datetime:
@@ -220,6 +265,14 @@ def _facts(task: Task) -> dict[str, object]:
         "attempt": task.attempt,
         "worker": task.worker,
     }
+
+
+def _error_of(settled: Task, attempt: int) -> dict[str, object]:
+    """The class of what this attempt failed by; its text is no fact for a log."""
+    if settled.error is None:
+        return {}
+    error = json.loads(settled.error)
+    return {"error_type": error["type"]} if error["attempt"] == attempt else {}
 
 
 def _ended(running: Running, judge: Judge, error: BaseException) -> WorkerFact:

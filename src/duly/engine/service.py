@@ -7,10 +7,12 @@ from duly.engine.identity import Access
 from duly.engine.limits import Limits
 from duly.engine.overview import Overview
 from duly.engine.quotas import Quotas
+from duly.engine.survey import Survey
 from duly.engine.tasks import Tasks
 from duly.ports.broker import Announcer
 from duly.ports.cache import Cache
 from duly.ports.store import Store
+from duly.ports.telemetry import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,7 @@ class Service:
     access: Access | None = None
     """None: nobody is asked who they are."""
     quotas: Quotas | None = None
+    tally: Tally | None = None
+    """Counts what the surface answers; None: nothing does."""
+    survey: Survey | None = None
+    """Gives all figures to whoever scrapes; None: nobody may."""

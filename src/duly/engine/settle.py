@@ -40,7 +40,8 @@ class Settler:
         fails the task. Raises RowInvalid when it refuses even that.
         """
         try:
-            settled = await self._write(task, fact, progress)
+            change = self._decided(task, fact, progress)
+            return change.after if await self._applying(change) else await self._again(change, fact, progress)
         except ClaimLost:
             await self._refused(task, fact)
             return None
@@ -48,8 +49,6 @@ class Settler:
             if isinstance(fact, Unstorable):
                 raise
             return await self.settle(task, _unstorable(task, error))
-        self._herald.changed(settled)
-        return settled
 
     async def settled_inside(self, task: Task) -> Task | None:
         """The task, if a transaction of its handler's own has completed it under this claim. Who waits is told."""
@@ -64,24 +63,31 @@ class Settler:
         found = await patiently(lambda: self._store.tasks.get([task.id]), None)
         return found.get(task.id)
 
-    async def _write(self, task: Task, fact: WorkerFact, progress: str | None) -> Task:
+    def _decided(self, task: Task, fact: WorkerFact, progress: str | None) -> Change:
+        decided = decide(task, fact, self._clock.now())
+        assert decided is not None  # noqa: S101  # only a cancel can change nothing
+        return with_progress(decided, progress)
+
+    async def _again(self, change: Change, fact: WorkerFact, progress: str | None) -> Task:
+        """The change did not fit the row: look at it, and decide again while the claim holds."""
         while True:
-            decided = decide(task, fact, self._clock.now())
-            assert decided is not None  # noqa: S101  # only a cancel can change nothing
-            change = with_progress(decided, progress)
+            current = await self._read(change.before)
+            if current is None:
+                raise ClaimLost(change.before.id)
+            if change.made(current):
+                self._herald.changed(current)
+                return current
+            change = self._decided(current, fact, progress)
             if await self._applying(change):
                 return change.after
-            current = await self._read(task)
-            if current is None:
-                raise ClaimLost(task.id)
-            if change.made(current):
-                return current
-            task = current
 
     async def _apply(self, changes: Sequence[Change]) -> list[bool]:
+        """Write them, and tell those who wait. Which were written."""
         lost = await patiently(lambda: self._store.tasks.apply(changes), None)
         losers = {id(change) for change in lost}
-        return [id(change) not in losers for change in changes]
+        written = [id(change) not in losers for change in changes]
+        self._herald.changed(*[change.after for change, is_written in zip(changes, written, strict=True) if is_written])
+        return written
 
     async def _refused(self, task: Task, fact: WorkerFact) -> None:
         outcome = type(fact).__name__

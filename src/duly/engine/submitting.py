@@ -84,7 +84,7 @@ class Submitting:
 
     def announce(self, task: Task) -> None:
         """See Tasks."""
-        self._parts.meter.submitted(task.queue)
+        self._parts.meter.submitted(task)
         self._parts.herald.changed(task)
 
     async def _submit_once(self, once: OnceKey, make: Callable[[], list[Task]]) -> list[Accepted]:

@@ -30,6 +30,8 @@ class Sweeper:
         self._emit = emit
         self._contact_since: float | None = None
         self._last_contact = 0.0
+        self.swept_at = time.monotonic()
+        """When the last full pass ended (monotonic); before the first one, when this began."""
 
     async def step(self) -> timedelta | None:
         """One pass over all that is overdue. Returns how soon the next task is due; None: none is scheduled.
@@ -41,6 +43,7 @@ class Sweeper:
             await self._sweep(State.PENDING, _when_pending)
             await self._sweep(State.RUNNING, _when_running)
             due = await self._store.tasks.next_due()
+            self.swept_at = time.monotonic()
         except StoreUnavailable:
             self._contact_since = None
             raise

@@ -25,6 +25,7 @@ from duly.engine.parts import Parts
 from duly.engine.redrive import Redriven, redrive
 from duly.engine.submission import Submission, payload_text
 from duly.engine.submitting import Accepted, Submitting
+from duly.engine.traced import TracedSubmitting
 from duly.engine.watch import Watcher
 from duly.ports.once import OnceKey
 
@@ -48,7 +49,7 @@ class Tasks:
         self._parts = parts
         self._store = parts.store
         self._landscape = landscape
-        self._submitting = Submitting(parts)
+        self._submitting = _submitting(parts)
         self._reading = Gather[TaskId, Task | None](parts.reads.look, lambda _: 0)
         self._watcher = Watcher(self._store.tasks.get, parts.bell, parts.poll_interval)
 
@@ -194,3 +195,8 @@ class Tasks:
         if task_id in await self._store.history.purged([task_id]):
             raise TaskPurged(task_id)
         raise TaskNotFound(task_id)
+
+
+def _submitting(parts: Parts) -> Submitting | TracedSubmitting:
+    submitting = Submitting(parts)
+    return submitting if parts.tracing is None else TracedSubmitting(submitting, parts.tracing)

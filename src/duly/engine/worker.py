@@ -16,10 +16,12 @@ from duly.domain.errors import StoreUnavailable
 from duly.domain.stats import WorkerRecord
 from duly.engine.background import in_background
 from duly.engine.cause import Cause
-from duly.engine.intake import Around, Demand, Intake, Start
+from duly.engine.intake import Around, Demand, Intake
 from duly.engine.intakes import Intakes, Intaking
 from duly.engine.loop import every
+from duly.engine.slot import Start
 from duly.engine.stall import StallWatch
+from duly.engine.traced import traced_run
 from duly.engine.workshop import WorkerOptions, WorkerParts, Workshop, open_workshop
 from duly.ports.bell import CANCELS
 
@@ -71,7 +73,8 @@ class Worker:
 
     def _intake(self, workshop: Workshop) -> Intaking:
         """Its own, and one of Duly's own queue, which no broker announces."""
-        run, unannounced = workshop.runner.run, replace(self._parts, broker=None)
+        run = traced_run(workshop.runner.run, self._parts.tracing)
+        unannounced = replace(self._parts, broker=None)
         own = self._demand(self._queues, self._options.slots)
         system = self._demand((SYSTEM_QUEUE,), SYSTEM_SLOTS)
         around = self._parts if self._queues else unannounced

@@ -23,7 +23,7 @@ from duly.ports.bell import Bell
 from duly.ports.broker import Broker
 from duly.ports.joined import Joined
 from duly.ports.store import Store
-from duly.ports.telemetry import Emit
+from duly.ports.telemetry import Emit, Tally, Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,15 @@ class WorkerParts:
     herald: Herald
     broker: Broker | None
     meter: Meter
+    tally: Tally
     sweeper: Sweeper
     emit: Emit
     bind: Callable[[Task], None]
     id: WorkerId
     last_resort: LastResort | None = None
+    tracing: Tracing | None = None
+    trace_child: Callable[[], Tracing | None] | None = None
+    """Sets up traces in a process of its own; must be picklable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +86,7 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
     keeper = LeaseKeeper(parts.open_store, lease=options.lease, grace=options.grace, stall=stall, emit=parts.emit)
     settler = Settler(parts.store, parts.herald, parts.emit)
     threads = Threads("duly-task")
-    processes = Processes(
-        Nursery(
-            limits=parts.limits,
-            joined=parts.joined,
-            clock=parts.store.clock,
-            max_memory=options.max_memory,
-            threads=threads,
-            emit=parts.emit,
-        )
-    )
+    processes = Processes(_nursery(parts, options, threads))
     tools = Tools(
         store=parts.store,
         handlers=parts.handlers,
@@ -114,3 +109,16 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
         processes.close()
         threads.close()
         await asyncio.to_thread(keeper.stop)
+
+
+def _nursery(parts: WorkerParts, options: WorkerOptions, threads: Threads) -> Nursery:
+    return Nursery(
+        limits=parts.limits,
+        joined=parts.joined,
+        clock=parts.store.clock,
+        max_memory=options.max_memory,
+        threads=threads,
+        emit=parts.emit,
+        tracing=parts.tracing,
+        trace_child=None if parts.tracing is None else parts.trace_child,
+    )

@@ -34,10 +34,12 @@ LEVELS: Mapping[str, int] = {
     "loop.failed": ERROR,
     "loop.stalled": WARNING,
     "process.unstarted": ERROR,
+    "metrics.apart": WARNING,
     "replica.unavailable": WARNING,
     "store.unavailable": WARNING,
     "task.abandoned": WARNING,
     "task.expired": WARNING,
+    "traces.unavailable": WARNING,
     "worker.putting_back": WARNING,
     "write.refused": WARNING,
 }

@@ -7,7 +7,7 @@ itself, and the console form escapes them and indents what has several lines.
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Literal, TextIO
 
@@ -55,24 +55,29 @@ class Lines:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def set_up(form: Form, level: str, stream: TextIO) -> None:
-    """Send every line of this process through one form. Called once, by the command line; libraries never do."""
+def set_up(form: Form, level: str, stream: TextIO, more: Sequence[Processor] = ()) -> None:
+    """Send every line of this process through one form. Called by the command line; libraries never do.
+
+    ``more`` puts further facts on each line.
+    """
     as_json = form == "json" or (form == "auto" and not stream.isatty())
     render = _json_processors() if as_json else _console_processors(stream.isatty())
     structlog.configure(
-        processors=[*_common_processors(), *render],
+        processors=[*_common_processors(), *more, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: Lines(stream),
         cache_logger_on_first_use=False,
     )
-    _send_standard_logging(render, level, stream)
+    _send_standard_logging([*_common_processors(), *more], render, level, stream)
 
 
-def _send_standard_logging(render: Iterable[Processor], level: str, stream: TextIO) -> None:
+def _send_standard_logging(
+    common: Sequence[Processor], render: Iterable[Processor], level: str, stream: TextIO
+) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_common_processors(), structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )

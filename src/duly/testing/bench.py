@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from duly.app import Duly
-from duly.assembly import Core, open_core, worker_options, worker_parts
+from duly.assembly import Core, open_core
+from duly.assembly_worker import worker_options, worker_parts
 from duly.domain.task import WorkerId
+from duly.engine.slot import until_free
+from duly.engine.traced import traced_run
 from duly.engine.workshop import Workshop, open_workshop
 from duly.ports.store import MAX_BATCH, Store
 from duly.settings import Settings
@@ -56,8 +59,8 @@ class Bench:
         claimed = [
             await store.tasks.claim(depth.queue, MAX_BATCH, WORKER, lease) for depth in await store.queues.depths()
         ]
-        run = self._workshop.runner.run
-        return {attempts.create_task(run(task, time.monotonic())) for tasks in claimed for task in tasks}
+        run = traced_run(self._workshop.runner.run, self._core.tracing)
+        return {attempts.create_task(until_free(run, task, time.monotonic())) for tasks in claimed for task in tasks}
 
 
 @asynccontextmanager

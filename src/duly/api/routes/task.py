@@ -12,7 +12,7 @@ from duly.api.headers import STREAM, last_event_id, none_match, preferred_wait, 
 from duly.api.presence import while_present
 from duly.api.problems import TABLE, problem
 from duly.api.query import parameters, task_id
-from duly.api.rights import permitted, still_let_in
+from duly.api.rights import permitted, scope_of, still_let_in
 from duly.api.stream import EventStream, Places, events_of
 from duly.domain.errors import NotFinished
 from duly.domain.state import State
@@ -75,9 +75,11 @@ class TaskRoutes:
         task = await service.tasks.get(task_id(request), (last or 0, 0))
         if task.final and last == task.version:
             return Response(status_code=204)
-        self._places.check(service.limits.max_streams)
+        name, limits = scope_of(request), service.limits
+        asked = service.access is not None
+        self._places.check(name, limits.max_streams, limits.max_streams_each if asked else limits.max_streams)
         let_in = partial(still_let_in, request, service)
-        return EventStream(events_of(service, task, last, permitted(request, View.FULL), let_in), self._places)
+        return EventStream(events_of(service, task, last, permitted(request, View.FULL), let_in), self._places, name)
 
     def add_to(self, router: APIRouter) -> None:
         """Put the routes into a router."""

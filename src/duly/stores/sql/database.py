@@ -13,7 +13,7 @@ from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Dialect, Sql
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.mysql_database import MySqlDatabase
-from duly.stores.sql.runner import Runner
+from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.sqlite_database import SqliteDatabase
 
 LONGEST_WAIT = timedelta(seconds=10)
@@ -33,7 +33,7 @@ class Database(Protocol):
         """The clock that counts for those who use it; None: the server's own."""
         ...
 
-    async def open(self, sql: Sql, clock: Clock | None) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
         """Make ready to connect; the clock, if there is one, counts instead of the database's."""
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,8 @@ from duly.stores.sql import adding, applying, reading
 from duly.stores.sql.aftercommit import AfterCommit
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.errors import OUTSIDE, translated
+from duly.stores.sql.rows import values_of
+from duly.stores.sql.schema import tasks
 
 R = TypeVar("R")
 
@@ -56,9 +58,16 @@ class SqlJoined:
                 return operation(_blocking(session))
 
     def _add(self, connection: Connection, task: Task, then: Then) -> Task:
-        stored = self._guarded(connection, partial(adding.add, sql=self._sql, new=[task]))[0]
+        stored = self._guarded(connection, partial(self._store, task=task))
         self._after_commit.call(connection, then)
         return stored
+
+    def _store(self, connection: Connection, task: Task) -> Task:
+        """A task without a key cannot meet another one: its id is new, and in this transaction nothing is repeated."""
+        if task.key is None:
+            connection.execute(insert(tasks), values_of(task))
+            return task
+        return adding.add(connection, self._sql, [task])[0]
 
     def _settle(self, connection: Connection, task_id: TaskId, decide: Decide, then: Then) -> Task:
         change = self._guarded(connection, partial(self._decide, task_id=task_id, decide=decide))

@@ -1,5 +1,6 @@
 """Brings a database's schema up to date."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -10,14 +11,22 @@ from duly.stores.sql.database import database_at
 from duly.stores.sql.schema import SCHEMA
 from duly.stores.sql.versioned import found_version
 
+Step = Callable[[Connection], None]
 
-async def migrate(url: str) -> None:
+
+async def migrate(url: str, also: Step | None = None) -> None:
     """Make Duly's tables, or bring them up to date; nothing else in the database is touched.
 
-    Safe to run twice and by several processes at once: one works, the others wait and find it done. Raises
-    StoreUnavailable, Misconfigured.
+    Safe to run twice and by several processes at once: one works, the others wait and find it done. ``also`` is run
+    after that, on the same connection and still alone. Raises StoreUnavailable, Misconfigured.
     """
-    await database_at(url).migrate(upgrade)
+
+    def both(connection: Connection) -> None:
+        upgrade(connection)
+        if also is not None:
+            also(connection)
+
+    await database_at(url).migrate(both)
 
 
 def upgrade(connection: Connection) -> None:

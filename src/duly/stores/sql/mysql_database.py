@@ -15,7 +15,7 @@ from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.hot import Hot
 from duly.stores.sql.lane import CoreLane, Lane
 from duly.stores.sql.mysql import SPEECH, MySqlDialect
-from duly.stores.sql.runner import Runner
+from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.server_runner import ServerRunner
 
 MIGRATION_WAIT = timedelta(seconds=60)
@@ -36,7 +36,7 @@ class MySqlDatabase:
     dialect: MySqlDialect = field(default_factory=MySqlDialect)
     clock: None = None
 
-    async def open(self, sql: Sql, clock: Clock | None) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
         """See Database."""
         engine = create_async_engine(
             self._url,
@@ -47,7 +47,7 @@ class MySqlDatabase:
             pool_timeout=self.longest.total_seconds(),
             pool_pre_ping=True,
         )
-        runner = ServerRunner(engine, engine, self.dialect, self.longest)
+        runner = ServerRunner(engine, engine, self.dialect, self.longest, waited)
         return runner, CoreLane(runner, sql, Hot(SPEECH, clock))
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:

@@ -15,7 +15,7 @@ from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.postgres import USUAL_PLANNER, PostgresDialect
 from duly.stores.sql.postgres_lane import PLANNER, ROW_WAIT_MS, PostgresLane
-from duly.stores.sql.runner import Runner
+from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.server_runner import ServerRunner
 
 MIGRATION_LOCK = 0x64756C79
@@ -34,7 +34,7 @@ class PostgresDatabase:
     dialect: PostgresDialect = field(default_factory=PostgresDialect)
     clock: None = None
 
-    async def open(self, sql: Sql, clock: Clock | None) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
         """See Database."""
         del sql
         engine = create_async_engine(
@@ -55,8 +55,8 @@ class PostgresDatabase:
             server_settings=self._settings() | PLANNER | {"lock_timeout": str(ROW_WAIT_MS)},
         )
         await pool
-        return ServerRunner(engine, reading, self.dialect, self.longest), PostgresLane(
-            pool, self.dialect, clock, self.longest
+        return ServerRunner(engine, reading, self.dialect, self.longest, waited), PostgresLane(
+            pool, self.dialect, clock, self.longest, waited
         )
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:

@@ -4,6 +4,7 @@ Plans are made once for each connection, perhaps on an empty table, and kept. Th
 forbid what such a plan would use and what is slow on a full one (``PLANNER``).
 """
 
+import time
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.rows import task_of, values_of
+from duly.stores.sql.runner import Waited
 
 ROW_WAIT_MS = 1_000
 """A row that somebody keeps locked for longer is left to the general way."""
@@ -43,11 +45,12 @@ ERRORS = (*OUTSIDE, asyncpg.PostgresError, *LOST)
 class PostgresLane:
     """A Lane."""
 
-    def __init__(self, pool: Any, dialect: Dialect, clock: Clock | None, longest: timedelta) -> None:
+    def __init__(self, pool: Any, dialect: Dialect, clock: Clock | None, longest: timedelta, waited: Waited) -> None:
         self._pool = pool
         self._dialect = dialect
         self._clock = clock
         self._longest = longest
+        self._waited = waited
 
     async def insert(self, new: Sequence[Task]) -> None:
         """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
@@ -117,7 +120,9 @@ class PostgresLane:
         return await repeated(partial(self._fetch_once, statement, arguments), ERRORS, self._dialect, self._longest)
 
     async def _fetch_once(self, statement: str, arguments: Sequence[object]) -> list[Any]:
+        began = time.perf_counter()
         async with self._pool.acquire() as connection:
+            self._waited(time.perf_counter() - began)
             try:
                 rows: list[Any] = await connection.fetch(statement, *arguments)
             except LOST:

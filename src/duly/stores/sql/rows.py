@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from duly.domain.changed import made
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import printable
 from duly.domain.state import Reason, State
@@ -70,7 +71,7 @@ def changed_values(before: Task, after: Task) -> dict[str, Any]:
 
 def task_of(row: Sequence[Any]) -> Task:
     """The task of a row of TASK_COLUMNS; what follows them is not looked at."""
-    return Task(
+    return made(
         id=row[0],
         type=row[1],
         queue=row[2],

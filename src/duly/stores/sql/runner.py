@@ -7,8 +7,15 @@ from sqlalchemy import Connection
 
 R = TypeVar("R")
 
+Waited = Callable[[float], None]
+"""Is told how many seconds a call waited for a connection. Called from any thread."""
+
 MAX_TRIES = 5
 """So often is a transaction tried that gets into another one's way, before the store counts as unavailable."""
+
+
+def untold(_: float) -> None:
+    """A Waited that tells nobody."""
 
 
 class Runner(Protocol):

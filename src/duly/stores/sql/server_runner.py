@@ -1,5 +1,6 @@
 """Runs operations on a database server, over SQLAlchemy's asynchronous engine."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -11,17 +12,20 @@ from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.errors import OUTSIDE
 from duly.stores.sql.repeat import repeated
-from duly.stores.sql.runner import R
+from duly.stores.sql.runner import R, Waited
 
 
 class ServerRunner:
     """A Runner. The driver waits in the event loop; the operation itself runs as a greenlet of the same thread."""
 
-    def __init__(self, engine: AsyncEngine, reading: AsyncEngine, dialect: Dialect, longest: timedelta) -> None:
+    def __init__(
+        self, engine: AsyncEngine, reading: AsyncEngine, dialect: Dialect, longest: timedelta, waited: Waited
+    ) -> None:
         self._engine = engine
         self._reading = reading
         self._dialect = dialect
         self._longest = longest
+        self._waited = waited
         self._closed = False
 
     async def read(self, operation: Callable[[Connection], R]) -> R:
@@ -41,11 +45,13 @@ class ServerRunner:
     async def _run(self, engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
-        return await repeated(partial(_once, engine, operation), OUTSIDE, self._dialect, self._longest)
+        return await repeated(partial(_once, engine, operation, self._waited), OUTSIDE, self._dialect, self._longest)
 
 
-async def _once(engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
+async def _once(engine: AsyncEngine, operation: Callable[[Connection], R], waited: Waited) -> R:
+    began = time.perf_counter()
     async with engine.connect() as connection:
+        waited(time.perf_counter() - began)
         return await connection.run_sync(operation)
 
 

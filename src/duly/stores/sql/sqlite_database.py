@@ -16,7 +16,7 @@ from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.fairlock import FairLock
 from duly.stores.sql.hot import Hot
 from duly.stores.sql.lane import CoreLane, Lane
-from duly.stores.sql.runner import Runner
+from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.sqlite import SPEECH, SqliteDialect, WallClock
 from duly.stores.sql.sqlite_runner import SqliteRunner, sqlite_engine
 
@@ -40,9 +40,10 @@ class SqliteDatabase:
             raise Misconfigured(f"There is no folder {path.parent} for the SQLite file {path.name}.")
         return cls(path, longest, SqliteDialect(), WallClock())
 
-    async def open(self, sql: Sql, clock: Clock | None) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
         """See Database."""
-        runner = SqliteRunner(sqlite_engine(self.path, self.longest), self._lock(), self.dialect, self.longest)
+        engine = sqlite_engine(self.path, self.longest)
+        runner = SqliteRunner(engine, self._lock(), self.dialect, self.longest, waited)
         runner.start()
         return runner, CoreLane(runner, sql, Hot(SPEECH, clock or self.clock))
 

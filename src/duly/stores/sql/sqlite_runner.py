@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -15,7 +16,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.fairlock import FairLock
-from duly.stores.sql.runner import R
+from duly.stores.sql.runner import R, Waited
 from duly.stores.sql.writer import Writer
 
 
@@ -48,11 +49,12 @@ def _connect(path: Path, longest: timedelta) -> sqlite3.Connection:
 class SqliteRunner:
     """A Runner. Several may be open on one file, in one process or many: their writers queue at a fair lock."""
 
-    def __init__(self, engine: Engine, lock: FairLock, dialect: Dialect, longest: timedelta) -> None:
+    def __init__(self, engine: Engine, lock: FairLock, dialect: Dialect, longest: timedelta, waited: Waited) -> None:
         self._engine = engine
         self._dialect = dialect
         self._longest = longest
-        self._writer = Writer(engine, lock)
+        self._waited = waited
+        self._writer = Writer(engine, lock, waited)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duly-sqlite-reader")
         self._reading: Connection | None = None
         self._closed = False
@@ -65,7 +67,7 @@ class SqliteRunner:
         """See Runner."""
         if self._closed:
             raise StoreUnavailable("The store is closed.")
-        return await self._outcome(self._reader.submit(self._read, operation))
+        return await self._outcome(self._reader.submit(self._read, operation, time.perf_counter()))
 
     async def write(self, operation: Callable[[Connection], R], *, urgent: bool = False) -> R:
         """See Runner."""
@@ -93,7 +95,8 @@ class SqliteRunner:
         except OUTSIDE as error:
             raise translated(error, self._dialect.diagnose(error)) from error
 
-    def _read(self, operation: Callable[[Connection], R]) -> R:
+    def _read(self, operation: Callable[[Connection], R], asked: float) -> R:
+        self._waited(time.perf_counter() - asked)
         if self._reading is None:
             self._reading = self._engine.connect().execution_options(duly_begin="BEGIN")
         try:

@@ -1,5 +1,6 @@
 """SQLite's one writer: a thread that takes whole transactions."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.fairlock import FairLock
-from duly.stores.sql.runner import R
+from duly.stores.sql.runner import R, Waited
 
 MOST_TOGETHER = 8
 """So many operations share one commit at most."""
@@ -24,6 +25,8 @@ class Entry:
 
     run: Callable[[Connection], Any]
     future: "Future[Any]"
+    asked: float
+    """When, by the performance counter."""
 
 
 class Writer:
@@ -33,9 +36,10 @@ class Writer:
     rolled back and run again one by one, so no operation sees another's failure.
     """
 
-    def __init__(self, engine: Engine, lock: FairLock) -> None:
+    def __init__(self, engine: Engine, lock: FairLock, waited: Waited) -> None:
         self._engine = engine
         self._lock = lock
+        self._waited = waited
         self._connection: Connection | None = None
         self._urgent: deque[Entry] = deque()
         self._usual: deque[Entry] = deque()
@@ -53,7 +57,7 @@ class Writer:
         with self._changed:
             if self._closing:
                 raise StoreUnavailable("The store is closed.")
-            (self._urgent if urgent else self._usual).append(Entry(operation, future))
+            (self._urgent if urgent else self._usual).append(Entry(operation, future, time.perf_counter()))
             self._changed.notify()
         return future
 
@@ -86,6 +90,9 @@ class Writer:
         with self._changed:
             count = min(MOST_TOGETHER, len(self._urgent) + len(self._usual))
             taken = [(self._urgent or self._usual).popleft() for _ in range(count)]
+        now = time.perf_counter()
+        for entry in taken:
+            self._waited(now - entry.asked)
         return [entry for entry in taken if entry.future.set_running_or_notify_cancel()]
 
     def _write(self, entries: Sequence[Entry]) -> None:

@@ -1,0 +1,1 @@
+"""Floors: bare loops on a database with the same durable steps and nothing else."""

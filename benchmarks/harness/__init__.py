@@ -1,0 +1,1 @@
+"""The benchmark's own parts: plan, rounds, results, report, and what starts and counts."""

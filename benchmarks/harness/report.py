@@ -1,0 +1,147 @@
+"""Tables of the results, for people: on the terminal, and between the markers of the documentation."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import results
+from benchmarks.harness.figures import shown
+from benchmarks.harness.processes import ROOT
+
+README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "performance.md"
+PLOTS = ROOT / "docs" / "plots"
+TOLD = {
+    "aio-pika",
+    "asyncpg",
+    "awa-pg",
+    "celery",
+    "dramatiq",
+    "fastapi",
+    "huey",
+    "oban",
+    "pgqueuer",
+    "procrastinate",
+    "psycopg",
+    "saq",
+    "sqlalchemy",
+    "taskiq",
+    "taskiq-redis",
+    "uvicorn",
+}
+"""Packages of the peers' environments whose versions are worth a word."""
+
+BEGIN, END = "<!-- {name}: made by python -m benchmarks -->", "<!-- end of {name} -->"
+
+
+def write_documents(names: Sequence[str], folder: Path = results.KEPT) -> None:
+    """Make the marked blocks of README and page anew."""
+    found = list(results.all_of(folder, list(names)))
+    replace(README, "figures", goals_table(found))
+    replace(PAGE, "figures", goals_table(found))
+    replace(PAGE, "growth", plots(PLOTS))
+    replace(PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet.")
+
+
+def plots(folder: Path) -> str:
+    """The pictures that ``python -m benchmarks.plots`` drew."""
+    drawn = [f"![tasks/s against {file.stem}]({folder.name}/{file.name})" for file in sorted(folder.glob("*.svg"))]
+    return "\n\n".join(drawn) or "Nothing was drawn yet: `make bench B=growth`, then `python -m benchmarks.plots`."
+
+
+def replace(file: Path, name: str, text: str) -> None:
+    """Put this between the markers of this name. Raises when they are not there."""
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    before, mark, rest = file.read_text().partition(begin)
+    _, second, after = rest.partition(end)
+    if not (mark and second):
+        raise SystemExit(f"{file} has no {begin} ... {end}.")
+    file.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def print_table(result: Mapping[str, Any]) -> None:
+    """For the terminal."""
+    print("\n" + figures_table(result))
+    for goal in result["goals"]:
+        print(f"  {goal['of']} {goal['what']}: {_measured(goal)} (goal {_bound(goal)})")
+    print(flush=True)
+
+
+def goals_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Each goal with what was measured."""
+    if not found:
+        return "Nothing was measured yet: `make bench`."
+    rows = ["| scenario | measured | goal | stretch | reached |", "| --- | --- | --- | --- | --- |"]
+    for result in found:
+        rows += [_goal_row(result, goal) for goal in result["goals"]]
+    return "\n".join([*rows, "", _measured_on(found)])
+
+
+def section(result: Mapping[str, Any]) -> str:
+    """All about one scenario."""
+    ways = [f"- **{name}**: {one['how']}. Keeps: {one['keeps']}." for name, one in result["contestants"].items()]
+    parts = [f"### {result['title']}", result["question"], figures_table(result), "\n".join(ways), _footing(result)]
+    failures = [f"- {name} failed: {why.splitlines()[0]}" for name, why in result["failures"].items()]
+    return "\n\n".join([*parts, *failures])
+
+
+def figures_table(result: Mapping[str, Any]) -> str:
+    """Median, lowest and highest of every figure, one row a contestant."""
+    each = {name: one["figures"] for name, one in result["contestants"].items() if one["figures"]}
+    names = list(dict.fromkeys(figure for figures in each.values() for figure in figures))
+    lines = [f"| | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
+    for name, figures in each.items():
+        lines.append(f"| {name} | {' | '.join(_cell(figures.get(figure)) for figure in names)} |")
+    return "\n".join(lines)
+
+
+def _cell(figure: Mapping[str, Any] | None) -> str:
+    if figure is None:
+        return ""
+    if len(figure["runs"]) == 1 or figure["low"] == figure["high"]:
+        return shown(figure["median"])
+    return f"{shown(figure['median'])} ({shown(figure['low'])}–{shown(figure['high'])})"
+
+
+def _goal_row(result: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
+    reached = {None: "not measured", True: "yes", False: "no"}[goal["met"]]
+    if goal["stretch met"]:
+        reached = "yes, and the stretch"
+    stretch = "" if goal["stretch"] is None else shown(goal["stretch"])
+    return f"| {result['title']} | {goal['of']}: {_measured(goal)} | {_bound(goal)} | {stretch} | {reached} |"
+
+
+def _measured(goal: Mapping[str, Any]) -> str:
+    if goal["measured"] is None:
+        return "not measured"
+    return f"{shown(goal['measured'])} {goal['what']}"
+
+
+def _bound(goal: Mapping[str, Any]) -> str:
+    return f"≤ {shown(goal['most'])}" if goal["most"] is not None else f"≥ {shown(goal['least'])}"
+
+
+def _measured_on(found: Sequence[Mapping[str, Any]]) -> str:
+    last = found[-1]
+    commits = ", ".join(dict.fromkeys(_commit(result) for result in found))
+    of = ", ".join(f"{value} {name}" if name != "processor" else str(value) for name, value in _hardware(last))
+    return (
+        f"Measured at {commits}, {last['at'][:10]}, on {of}; everything on one machine, medians of interleaved rounds."
+    )
+
+
+def _hardware(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in result["machine"].items() if name != "system"]
+
+
+def _commit(result: Mapping[str, Any]) -> str:
+    return str(result["commit"]) + (" (with changes)" if result["changed since"] else "")
+
+
+def _footing(result: Mapping[str, Any]) -> str:
+    servers = "; ".join(result["servers"].values())
+    size = "" if result["scale"] == 1 else f", at scale {result['scale']}"
+    pins = {name: number for each in result["peers"].values() for name, number in each.items()}
+    peers = ", ".join(f"{name} {pins[name]}" for name in sorted(pins, key=str.lower) if name.lower() in TOLD)
+    beside = f" Peers: {peers}." if peers else ""
+    return f"{result['rounds']} rounds{size}, {_commit(result)}, {result['at'][:16]} UTC. {servers}.{beside}"

@@ -1,0 +1,1 @@
+"""What Duly itself does in the scenarios."""

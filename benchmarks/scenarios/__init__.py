@@ -1,0 +1,1 @@
+"""The scenarios: what is asked, of whom, and which goals are answered."""

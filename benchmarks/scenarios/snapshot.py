@@ -1,0 +1,89 @@
+"""Somebody's forgotten transaction: what a snapshot held for minutes does to the rate, and what it leaves behind."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from benchmarks.harness import tally
+from benchmarks.harness.crews import Crew
+from benchmarks.harness.places import postgresql
+from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
+from benchmarks.scenarios.drain import BOTH, SLOTS, WORKER
+
+BEFORE, HELD, AFTER = 60, 300, 120
+LAST = 3
+"""The last third of each part counts: before, it is without start-up; under the snapshot, it is the worst."""
+
+CREW = Crew(module="benchmarks.ours.together", place=postgresql, work=(*WORKER, "--processes", "1"))
+
+
+def measured(run: Run) -> Figures:
+    """One process submits all the time, one worker runs; between, a transaction stands idle with its snapshot."""
+    before, held, after = (run.size(seconds, 6) for seconds in (BEFORE, HELD, AFTER))
+    with CREW.at(run.folder) as env:
+        CREW.say(env, "prepare")
+        with CREW.working(env, run.folder), pumping(CREW, env, before + held + after + 10):
+            _until_called(env)
+            rates = {"before tasks/s": _rate(env, before)}
+            with a_snapshot(env["BENCH_URL"]):
+                rates["held tasks/s"] = _rate(env, held)
+            return rates | {"after tasks/s": _rate(env, after)}
+
+
+@contextmanager
+def pumping(crew: Crew, env, seconds: int) -> Iterator[None]:
+    """Meanwhile tasks are submitted."""
+    thread = threading.Thread(target=crew.say, args=(env, "pump", seconds))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def a_snapshot(url: str) -> Iterator[None]:
+    """A transaction that has read something, and is forgotten."""
+    with psycopg.connect(url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("SELECT count(*) FROM duly_queues")
+        yield
+
+
+def _rate(env, seconds: int) -> float:
+    """Handler calls a second in the last third."""
+    time.sleep(seconds * (LAST - 1) / LAST)
+    first, begun = _called(env), time.monotonic()
+    time.sleep(seconds / LAST)
+    return (_called(env) - first) / (time.monotonic() - begun)
+
+
+def _until_called(env) -> None:
+    while not _called(env):
+        time.sleep(0.1)
+
+
+def _called(env) -> int:
+    return sum(tally.counts(env[tally.FOLDER]))
+
+
+SCENARIO = Scenario(
+    name="snapshot",
+    title="Under a held snapshot (`idle in transaction`) for 5 minutes",
+    question="Handler calls a second in the last third of a minute before, of 5 minutes with the snapshot, of 2 after.",
+    contestants=(
+        Contestant(
+            name="duly",
+            how=f"256 submitters in one process, one `duly worker --slots {SLOTS}`, PostgreSQL, log off",
+            keeps=BOTH,
+            measure=measured,
+        ),
+    ),
+    goals=(
+        Goal(figure="held tasks/s", of="duly", against="duly", their_figure="before tasks/s", least=0.6, stretch=0.8),
+        Goal(figure="after tasks/s", of="duly", against="duly", their_figure="before tasks/s", least=0.95),
+    ),
+    rounds=1,
+)

@@ -1,0 +1,1 @@
+"""Async processor: an API, and a Celery fleet that works for it."""

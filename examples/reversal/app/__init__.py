@@ -1,0 +1,1 @@
+"""Reversal: an API and its workers."""

@@ -1,0 +1,1 @@
+"""Typed tasks: an API and its workers."""
