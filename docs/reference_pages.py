@@ -85,9 +85,7 @@ def _method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    return (
-        f"{keyword} {node.name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns) if node.returns else None}: ..."
-    )
+    return f"{keyword} {node.name}({_plain(node.args)}) -> {_plain(node.returns) if node.returns else None}: ..."
 
 
 def _text(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -132,3 +130,8 @@ def _help(parameter: Any) -> str:
 def _metavar(argument: Any) -> str:
     name = str(argument.metavar or argument.name.upper())
     return name if argument.required else f"[{name}]"
+
+
+def _plain(node: ast.AST) -> str:
+    """The annotation as it reads where nothing is imported late."""
+    return re.sub(r"'([A-Z]\w*)'", r"\1", ast.unparse(node))

@@ -5,16 +5,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from threading import Lock
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, overload
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI
-from fastapi.params import Depends
 from sqlalchemy import Connection, Table
-from structlog.contextvars import get_contextvars
 
-from duly.api.host import Guard, health_router, metrics_router
-from duly.api.router import router as make_router
 from duly.assembly import Core, StoreOpener, open_core
 from duly.assembly_worker import work
 from duly.blocking import BlockingDuly, open_blocking
@@ -23,15 +18,20 @@ from duly.domain.identity import Scope
 from duly.domain.retry import Retry
 from duly.domain.task import DEFAULT_PRIORITY, DEFAULT_QUEUE, TaskId
 from duly.engine.handlers import Executor, Handlers, TaskType, executor_of
-from duly.engine.jsontext import Encoded
 from duly.engine.service import Service
 from duly.engine.signature import signature_of
 from duly.engine.submission import Submission
 from duly.handle import Handle
-from duly.handler import Handler, Options
+from duly.handler import Handler, Options, called, named
 from duly.settings import Settings, load_settings
 from duly.starting import awaited, started
 from duly.stores.sql.schema import tasks as tasks_table
+
+if TYPE_CHECKING:  # a worker has no use for a web framework, and it takes long to import
+    from fastapi import APIRouter, FastAPI
+    from fastapi.params import Depends
+
+    from duly.api.host import Guard
 
 R = TypeVar("R")
 
@@ -130,7 +130,7 @@ class Duly:
             self._core = before
 
     @asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, _: "FastAPI") -> AsyncIterator[None]:
         """For ``FastAPI(lifespan=duly.lifespan)``: open to submit, in as many processes as the server has.
 
         A database that is away is waited for up to 30 seconds, a broker for three; then it begins without the broker.
@@ -139,23 +139,31 @@ class Duly:
         async with started(self):
             yield
 
-    def router(self, dependencies: Sequence[Depends] = ()) -> APIRouter:
+    def router(self, dependencies: Sequence["Depends"] = ()) -> "APIRouter":
         """Duly's HTTP surface for ``app.include_router``; ``dependencies`` guard each of its routes."""
+        from duly.api.router import router as make_router  # noqa: PLC0415  # see the top
+
         return make_router(lambda: self.service, self.handlers, dependencies)
 
-    def guard(self, *scopes: str) -> Guard:
+    def guard(self, *scopes: str) -> "Guard":
         """For ``Depends(duly.guard("tasks:submit"))`` on a route of yours: it asks who comes as Duly's own routes do.
 
         Whoever holds one of the scopes is let in; all are where the settings ask nobody. Gives the identity.
         """
+        from duly.api.host import Guard  # noqa: PLC0415  # see the top
+
         return Guard(lambda: self.service, map(Scope, scopes))
 
-    def health_router(self) -> APIRouter:
+    def health_router(self) -> "APIRouter":
         """`/health/live` and `/health/ready` for ``app.include_router``."""
+        from duly.api.host import health_router  # noqa: PLC0415  # see the top
+
         return health_router(lambda: self.service)
 
-    def metrics_router(self) -> APIRouter:
+    def metrics_router(self) -> "APIRouter":
         """`/metrics` for ``app.include_router``; guard it with ``dependencies`` of yours, or ``duly.guard``."""
+        from duly.api.host import metrics_router  # noqa: PLC0415  # see the top
+
         return metrics_router(lambda: self.service)
 
     async def migrate(self, also: Callable[[Connection], None] | None = None) -> None:
@@ -187,19 +195,17 @@ class Duly:
         **options: Any,
     ) -> Handle[Any]:
         """Submit by the type's name, with a payload in JSON's own values. Raises as ``Handler.submit`` does."""
-        wanted = Submission(type=type_name, payload=dict(payload or {}), **_correlated(options))
-        return await self._submit(wanted, session)
+        return await self._submit(named(type_name, payload, options), session)
 
     def submit_in(
         self, session: object, type_name: str, payload: Mapping[str, object] | None = None, **options: Any
     ) -> Handle[Any]:
         """Insert a task in the transaction of a synchronous Session or Connection, by the type's name."""
-        return self._submit_in(session, Submission(type=type_name, payload=dict(payload or {}), **_correlated(options)))
+        return self._submit_in(session, named(type_name, payload, options))
 
     def handle(self, task_id: UUID | str, handler: Handler[R] | None = None) -> Handle[R]:
         """Ask after a task by its id; with its handler, results come as the return annotation has them."""
-        known = None if handler is None else handler.task_type
-        return Handle(TaskId(UUID(str(task_id))), self.service.tasks, known)
+        return Handle(TaskId(UUID(str(task_id))), self.service.tasks, None if handler is None else handler.task_type)
 
     def blocking(self) -> AbstractContextManager[BlockingDuly]:
         """Open it for synchronous code, on an event loop in a thread of its own."""
@@ -225,13 +231,13 @@ class Duly:
         self, task_type: TaskType, arguments: Mapping[str, object], options: Options, session: object | None
     ) -> Handle[Any]:
         """Commit a task for a handler's arguments, or insert it on the caller's own session."""
-        return await self._submit(_submission(task_type, arguments, options), session)
+        return await self._submit(called(task_type, arguments, options), session)
 
     def submit_call_blocking(
         self, task_type: TaskType, arguments: Mapping[str, object], options: Options, session: object
     ) -> Handle[Any]:
         """Insert a task for a handler's arguments on the caller's own synchronous session."""
-        return self._submit_in(session, _submission(task_type, arguments, options))
+        return self._submit_in(session, called(task_type, arguments, options))
 
     def _join(self, loop: asyncio.AbstractEventLoop) -> None:
         """One more has it open. Raises Misconfigured when that is another event loop than the one that opened it."""
@@ -246,19 +252,18 @@ class Duly:
 
     async def _open(self) -> None:
         stack = AsyncExitStack()
-        settings = self._settings or load_settings()
-        self._core = await stack.enter_async_context(open_core(settings, self.handlers, opener=self._opener))
+        core = open_core(self._settings or load_settings(), self.handlers, opener=self._opener)
+        self._core = await stack.enter_async_context(core)
         self._stack = stack
 
     async def _submit(self, wanted: Submission, session: object | None) -> Handle[Any]:
         tasks = self.service.tasks
-        known = self.handlers.find(wanted.type)
         if session is None:
-            accepted = await tasks.submit(wanted)
-            return Handle(accepted.task.id, tasks, known)
-        task = tasks.make(wanted)
-        stored = await self.service.store.joined.add(session, task, lambda: tasks.announce(task))
-        return Handle(stored.id, tasks, known)
+            stored = (await tasks.submit(wanted)).task
+        else:
+            task = tasks.make(wanted)
+            stored = await self.service.store.joined.add(session, task, lambda: tasks.announce(task))
+        return Handle(stored.id, tasks, self.handlers.find(wanted.type))
 
     def _submit_in(self, session: object, wanted: Submission) -> Handle[Any]:
         tasks = self.service.tasks
@@ -281,13 +286,3 @@ class Duly:
         )
         self.handlers.add(task_type)
         return Handler(task_type, self, Options())
-
-
-def _submission(task_type: TaskType, arguments: Mapping[str, object], options: Options) -> Submission:
-    payload = Encoded(task_type.signature.encode(arguments))
-    return Submission(type=task_type.name, payload=payload, **_correlated({**options}))
-
-
-def _correlated(options: dict[str, Any]) -> dict[str, Any]:
-    """Inside a request, or a handler, what is submitted carries its request id, unless another one is given."""
-    return {"request_id": get_contextvars().get("request_id"), **options}

@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
+from structlog.contextvars import get_contextvars
+
 from duly.engine.handlers import TaskType
+from duly.engine.jsontext import Encoded
+from duly.engine.submission import Submission
 from duly.handle import Handle
 
 P = ParamSpec("P")
@@ -77,3 +81,19 @@ class Handler(Generic[R]):
 
 
 Decorator = Callable[[Callable[..., Any]], Handler[Any]]
+
+
+def named(type_name: str, payload: Mapping[str, object] | None, options: dict[str, Any]) -> Submission:
+    """A submission by the type's name, with a payload in JSON's own values."""
+    return Submission(type=type_name, payload=dict(payload or {}), **_correlated(options))
+
+
+def called(task_type: TaskType, arguments: Mapping[str, object], options: Options) -> Submission:
+    """A submission by a handler's arguments. Raises as its signature does."""
+    payload = Encoded(task_type.signature.encode(arguments))
+    return Submission(type=task_type.name, payload=payload, **_correlated({**options}))
+
+
+def _correlated(options: dict[str, Any]) -> dict[str, Any]:
+    """Inside a request, or a handler, what is submitted carries its request id, unless another one is given."""
+    return {"request_id": get_contextvars().get("request_id"), **options}

@@ -6,11 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from fastapi import FastAPI
-
-from duly.api.door import Door
 from duly.assembly import Core
 from duly.domain.errors import BrokerUnavailable, StoreUnavailable
 from duly.engine.patience import patiently
@@ -18,6 +15,9 @@ from duly.settings import Settings
 from duly.settings_rules import allowed_hosts
 from duly.telemetry.lines import log_lines
 from duly.telemetry.log import set_up
+
+if TYPE_CHECKING:  # a worker has no use for a web framework, and it takes long to import
+    from fastapi import FastAPI
 
 R = TypeVar("R")
 
@@ -45,13 +45,15 @@ class Openable(Protocol):
         ...
 
 
-def use_request_ids(app: FastAPI, settings: Settings) -> None:
+def use_request_ids(app: "FastAPI", settings: Settings) -> None:
     """Give each request to a user's own application an id, as Duly's own service does.
 
     It is taken from ``X-Request-Id`` or made, returned, put on every log line of the request, and kept with every task
     that is submitted in it. Faults are logged with it and answered as a problem document. Where the settings ask nobody
     and do not allow anonymous access, requests to another Host than this machine's own names are refused.
     """
+    from duly.api.door import Door  # noqa: PLC0415  # see the top
+
     app.add_middleware(Door, allowed_hosts=allowed_hosts(settings))
 
 

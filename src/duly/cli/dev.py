@@ -14,7 +14,7 @@ import typer
 from watchfiles import PythonFilter, awatch
 
 from duly import assembly
-from duly.cli import serve, work
+from duly.cli import listening, work
 from duly.cli.begin import begin
 from duly.cli.metrics import common_folder
 from duly.cli.options import App, AppDir, Host, Port
@@ -45,20 +45,20 @@ def dev(app: App, host: Host = None, port: Port = None, app_dir: AppDir = Path()
     if "grace" not in settings.model_fields_set:
         settings = settings.model_copy(update={"grace": GRACE})
         os.environ[f"{PREFIX}GRACE"] = str(GRACE.total_seconds())  # the children read the environment
-    with serve.listen(settings) as listener:
+    with listening.listen(settings) as listener:
         asyncio.run(assembly.migrate(settings))
         code = asyncio.run(_run(app, app_dir, settings, listener, emit))
     raise typer.Exit(code)
 
 
 async def _run(app: str, app_dir: Path, settings: Settings, listener: socket.socket, emit: Emit) -> int:
-    children = [*serve.parts(app, app_dir, listener, 1), *work.parts(app, app_dir, 1, settings)]
+    children = [*listening.parts(app, app_dir, listener, 1), *work.parts(app, app_dir, 1, settings)]
     supervisor = Supervisor(children, settings.grace, emit, until_changed=True)
     with on_signals(supervisor.stop), common_folder(settings, emit):
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(_restart_on_changes(supervisor, app_dir, emit)),
-                group.create_task(_welcome(supervisor, settings, serve.url_of(listener))),
+                group.create_task(_welcome(supervisor, settings, listening.url_of(listener))),
             ]
             code = await supervisor.run()
             for one in beside:

@@ -1,37 +1,44 @@
 """The entry point: builds the command line and turns errors into one sentence and an exit code."""
 
+import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
 
-from duly import __version__
-from duly.cli import keys, tasks
-from duly.cli.bench import bench
-from duly.cli.dev import dev
-from duly.cli.doctor import doctor
 from duly.cli.exits import FAILED, INTERRUPTED, USAGE
-from duly.cli.migrate import migrate
 from duly.cli.options import QUEUES, SERVER, TASKS
 from duly.cli.output import complain, say
-from duly.cli.retry import retry
-from duly.cli.serve import api
-from duly.cli.work import worker
 from duly.domain.errors import DulyError, Invalid, Misconfigured
 
-PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
-    SERVER: {"dev": dev, "api": api, "worker": worker, "migrate": migrate, "doctor": doctor, "bench": bench},
-    TASKS: {
-        "submit": tasks.submit,
-        "list": tasks.list_,
-        "show": tasks.show,
-        "cancel": tasks.cancel,
-        "retry": retry,
+KEYS = "keys"
+
+PANELS: Mapping[str, Mapping[str, str]] = {
+    SERVER: {
+        "dev": "dev:dev",
+        "api": "serve:api",
+        "worker": "work:worker",
+        "migrate": "migrate:migrate",
+        "doctor": "doctor:doctor",
+        "bench": "bench:bench",
+        KEYS: "keys:build",
     },
-    QUEUES: {"queues": tasks.queues, "pause": tasks.pause, "resume": tasks.resume},
+    TASKS: {
+        "submit": "tasks:submit",
+        "list": "tasks:list_",
+        "show": "tasks:show",
+        "cancel": "tasks:cancel",
+        "retry": "retry:retry",
+    },
+    QUEUES: {"queues": "tasks:queues", "pause": "tasks:pause", "resume": "tasks:resume"},
 }
-"""The commands, in the order in which --help shows them."""
+"""The commands, in the order in which --help shows them, and where they live in this folder.
+
+Only the one that is asked for is imported: ``duly list`` needs no database, ``duly worker`` no web framework.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,15 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ``arguments`` stand for those of the command line, without the program's name.
     """
     try:
-        build()(None if arguments is None else list(arguments))
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        build(given[0] if given else None)(given)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (DulyError, BaseExceptionGroup) as error:
         sys.exit(_told(error))
 
 
-def build() -> typer.Typer:
-    """The command line, with all its commands."""
+def build(alone: str | None = None) -> typer.Typer:
+    """The command line: with this command alone, or, where that is none, with all its commands."""
     app = typer.Typer(
         name="duly",
         no_args_is_help=True,
@@ -59,16 +67,28 @@ def build() -> typer.Typer:
         help="Duly: accepted at once, duly done.\n\nTry [bold]duly dev app:duly[/bold] in the folder of your app.py.",
     )
     app.callback()(_common)
+    known = {name for commands in PANELS.values() for name in commands}
+    wanted = {alone} if alone in known else set() if alone == "--version" else known
     for panel, commands in PANELS.items():
-        for name, command in commands.items():
-            app.command(name, rich_help_panel=panel)(command)
-    app.add_typer(keys.build(), name="keys", rich_help_panel=SERVER)
+        for name in filter(wanted.__contains__, commands):
+            _add(app, name, commands[name], panel)
     return app
+
+
+def _add(app: typer.Typer, name: str, home: str, panel: str) -> None:
+    module, _, function = home.partition(":")
+    gc.disable()  # what is imported stays: looking through it again and again takes a sixth of a start
+    command = getattr(import_module(f"duly.cli.{module}"), function)
+    gc.enable()
+    if name == KEYS:
+        app.add_typer(command(), name=name, rich_help_panel=panel)
+    else:
+        app.command(name, rich_help_panel=panel)(command)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        say(f"duly {__version__}")
+        say(f"duly {version_of('duly')}")
         raise typer.Exit
 
 

@@ -1,13 +1,11 @@
 """``duly api``: the HTTP surface, in one process or several that share one listening socket."""
 
 import asyncio
-import errno
 import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 
 import typer
@@ -17,30 +15,22 @@ from fastapi import FastAPI
 from duly.api.app import create_app
 from duly.app import Duly
 from duly.cli.begin import begin_app, opened
-from duly.cli.child import Part, duly_part
+from duly.cli.child import Part
 from duly.cli.exits import FAILED, OK
 from duly.cli.life import under_parent
+from duly.cli.listening import listen, parts, url_of
 from duly.cli.loop import run_loop
 from duly.cli.metrics import common_folder
 from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, SocketFd
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
-from duly.domain.errors import DulyError
 from duly.engine.tasks import Tasks
 from duly.ports.telemetry import Emit
 from duly.settings import Settings
 from duly.settings_rules import allowed_hosts, check_bind, public_docs, public_metrics
 
-BACKLOG = 2048
-IPV4 = 4
 KEEP_ALIVE = 65
 """Seconds; longer than proxies keep theirs (60), so that none sends into a connection that was just closed."""
-
-
-class AddressTaken(DulyError):
-    """The address cannot be listened on."""
-
-    code = "address-taken"
 
 
 class _Server(uvicorn.Server):
@@ -79,37 +69,6 @@ def api(
         else:
             code = asyncio.run(_supervise(parts(app, app_dir, listener, processes), settings, emit))
     raise typer.Exit(code)
-
-
-def parts(app: str, app_dir: Path, listener: socket.socket, processes: int) -> list[Part]:
-    """The API's processes, each with the shared socket."""
-    descriptor = listener.fileno()
-    arguments = ("api", app, "--app-dir", str(app_dir), "--socket-fd", str(descriptor))
-    return [duly_part(f"api-{number}", *arguments, descriptors=(descriptor,)) for number in range(1, processes + 1)]
-
-
-def listen(settings: Settings) -> socket.socket:
-    """A listening socket. Raises AddressTaken, saying what to do."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        place = f"{settings.host}:{settings.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise AddressTaken(
-                f"{place} is taken by another program. Choose another port: --port {settings.port + 1}"
-            ) from None
-        raise AddressTaken(f"{place} cannot be listened on: {error.strerror or error}.") from None
-
-
-def url_of(listener: socket.socket) -> str:
-    """Where a browser on this machine finds it."""
-    host, port = listener.getsockname()[:2]
-    address = ip_address(host)
-    if address.is_unspecified:
-        return f"http://127.0.0.1:{port}" if address.version == IPV4 else f"http://[::1]:{port}"
-    name = host if address.version == IPV4 else f"[{host}]"
-    return f"http://{name}:{port}"
 
 
 async def _supervise(children: list[Part], settings: Settings, emit: Emit) -> int:
