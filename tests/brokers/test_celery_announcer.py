@@ -123,7 +123,7 @@ async def test_a_broker_that_was_killed_is_used_again_when_it_is_back(make: Call
                 began = time.monotonic()
                 with pytest.raises(BrokerUnavailable):
                     await ask()
-                assert time.monotonic() - began < 6
+                assert time.monotonic() - began < 30
             server.start()
             await announcer.announce([a_hint("back", ids=1)])
 

@@ -62,7 +62,7 @@ def test_a_second_signal_ends_a_child_that_does_not_want_to(tmp_path):
 
         assert parent.wait(60) == 130
 
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 20
     assert gone(stubborn.pids()[0])
 
 

@@ -231,7 +231,7 @@ async def test_a_claim_skips_rows_that_another_transaction_holds(open_store, hom
     engine = create_engine(blocking_url(home.url), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(select(table.c.id).where(table.c.id == held.id).with_for_update()).all()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert [task.id for task in await claims(store)] == [free.id]
 
     assert [task.id for task in await claims(store)] == [held.id]

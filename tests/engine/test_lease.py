@@ -30,7 +30,7 @@ from tests.support.builders import WORKER
 from tests.support.moves import now_stored, running
 from tests.support.outage import Gate, Outage
 from tests.support.serving import a_type, handlers_of
-from tests.support.stage import RealClock, a_stage, a_worker, at_work, becomes_true
+from tests.support.stage import LONG, RealClock, a_stage, a_worker, at_work, becomes_true
 from tests.support.telling import Told
 
 LEASE = timedelta(milliseconds=300)
@@ -271,7 +271,7 @@ async def test_a_store_that_cannot_be_opened_is_tried_again_and_a_stop_ends_the_
     began = time.monotonic()
     await asyncio.to_thread(keeping.keeper.stop)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert not keeping.keeper._thread.is_alive()
 
 
@@ -280,13 +280,13 @@ async def test_a_nudge_ends_a_wait_and_one_between_two_waits_is_kept() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     nudge.give()
-    await nudge.wait(20)
+    await nudge.wait(120)
     threading.Timer(0.01, nudge.give).start()
-    await nudge.wait(20)
+    await nudge.wait(120)
     between = loop.time() - began
     await nudge.wait(0.01)
 
-    assert between < 10
+    assert between < 60
 
 
 @pytest.mark.mistake(16)
@@ -399,12 +399,11 @@ async def test_a_worker_notices_a_cancel_that_is_rung_at_once() -> None:
         await ctx.progress(0, "begun")
         await asyncio.sleep(60)
 
-    async with at_work(handlers_of(slow=slow), lease=timedelta(milliseconds=300)) as stage:
+    async with at_work(handlers_of(slow=slow), lease=3 * LONG) as stage:
         task_id = await stage.submit("slow")
         await stage.noted(task_id, "begun")
-        began = time.monotonic()
         await stage.tasks.cancel(task_id)
+        # The next renewal, which would tell of it too, comes later than anybody waits here.
         task = await stage.ended(task_id)
 
         assert task.state is State.CANCELLED
-        assert time.monotonic() - began < 0.9

@@ -139,5 +139,5 @@ async def test_closing_gives_back_the_replica(place):
     await lists.step()
     await lists.close()
 
-    await asyncio.wait_for(lists.page(ALL), 1)
+    await asyncio.wait_for(lists.page(ALL), 20)
     assert place.replica.calls["page"] == 1

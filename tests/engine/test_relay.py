@@ -17,7 +17,7 @@ from duly.testing.clock import FakeClock
 from tests.support.builders import LEASE, NOON, WORKER, a_task
 from tests.support.telling import Told
 
-SOON = timedelta(seconds=5)
+SOON = timedelta(seconds=15)
 
 
 class Scene:
@@ -42,7 +42,7 @@ async def scene() -> Scene:
 
 async def taken(broker: MemoryBroker, count: int) -> list[TaskId]:
     ids: list[TaskId] = []
-    async with broker.subscribe(["default"]) as subscription, asyncio.timeout(5):
+    async with broker.subscribe(["default"]) as subscription, asyncio.timeout(20):
         while len(ids) < count:
             ids += [task_id for hint in await subscription.take(count, SOON) for task_id in hint.ids]
     return ids
@@ -121,7 +121,7 @@ async def test_a_worker_takes_the_most_urgent_hint_first_and_no_more_than_it_has
     heard = asyncio.Event()
     async with scene.broker.subscribe(["default"]) as subscription:
         hints = Hints(subscription, ("default",), scene.store.queues, scene.told)
-        async with in_background(scene.told, hints.run(lambda: 6, heard.set, SOON)), asyncio.timeout(5):
+        async with in_background(scene.told, hints.run(lambda: 6, heard.set, SOON)), asyncio.timeout(20):
             await heard.wait()
 
             assert hints.take(2) == ("default", high[:2])
@@ -141,7 +141,7 @@ async def test_a_worker_hears_again_when_the_broker_is_back(scene: Scene):
             task_id = a_task().id
             await scene.broker.announce([Hint("default", 5, (task_id,))])
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await heard.wait()
             assert hints.take(1) == ("default", [task_id])
 

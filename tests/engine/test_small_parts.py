@@ -77,7 +77,7 @@ async def test_a_step_may_want_the_next_one_sooner() -> None:
 
     await looped(Steps(timedelta(), timedelta(milliseconds=1)), timedelta(hours=1))
 
-    assert asyncio.get_running_loop().time() - began < 5
+    assert asyncio.get_running_loop().time() - began < 20
 
 
 async def test_a_step_that_wants_the_next_one_later_gets_it_at_the_interval() -> None:
@@ -85,17 +85,17 @@ async def test_a_step_that_wants_the_next_one_later_gets_it_at_the_interval() ->
 
     await looped(Steps(timedelta(hours=1)), timedelta(milliseconds=1))
 
-    assert asyncio.get_running_loop().time() - began < 5
+    assert asyncio.get_running_loop().time() - began < 20
 
 
 async def test_a_step_that_fails_is_tried_again_later_and_later_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop_module, "LONGEST_PAUSE", 0.02)
     began = asyncio.get_running_loop().time()
 
-    await looped(Steps(*[StoreUnavailable("away")] * 12), timedelta(milliseconds=1))
+    await looped(Steps(*[StoreUnavailable("away")] * 20), timedelta(milliseconds=1))
 
     took = asyncio.get_running_loop().time() - began
-    assert 0.1 < took < 1.5  # 12 ms without back-off, over 2 s without the limit
+    assert 0.1 < took < 8  # 20 ms without back-off, over 9 s without the limit
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=50))

@@ -120,7 +120,7 @@ async def test_rows_that_somebody_keeps_locked_lose_the_race_and_hold_nobody_up(
         where = bindparam("id", locked.id, tasks.c.id.type)
         connection.execute(select(tasks.c.id).where(tasks.c.id == where).with_for_update())
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             lost = await store.tasks.apply(changes)
             renewed = await store.tasks.renew([Renewal(t.id, t.claim) for t in (locked, free)], LEASE)
 
@@ -159,7 +159,7 @@ async def test_a_completion_whose_row_somebody_keeps_locked_does_not_hold_up_its
         where = bindparam("id", locked.id, tasks.c.id.type)
         connection.execute(select(tasks.c.id).where(tasks.c.id == where).with_for_update())
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             lost = await store.tasks.apply(changes)
 
     engine.dispose()

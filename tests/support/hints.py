@@ -8,7 +8,7 @@ from duly.domain.task import TaskId
 from duly.ports.broker import Hint, Subscription
 from tests.support.builders import a_task_id
 
-SOON = timedelta(seconds=5)
+SOON = timedelta(seconds=15)
 AT_ONCE = timedelta(milliseconds=200)
 
 
@@ -23,7 +23,7 @@ def ids_of(hints: Sequence[Hint]) -> list[TaskId]:
 async def all_taken(subscription: Subscription, count: int, limit: int = 100) -> list[Hint]:
     """Take until so many ids are there; fails after ten seconds."""
     taken: list[Hint] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(ids_of(taken)) < count:
             taken += await subscription.take(limit, SOON)
     return taken

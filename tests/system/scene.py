@@ -1,5 +1,6 @@
 """A service in real processes on one database, short leases, and what its handlers did as they themselves wrote it."""
 
+import fcntl
 import os
 import signal
 import time
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import TypeVar
 from uuid import uuid4
 
@@ -20,7 +20,6 @@ from sqlalchemy.engine import make_url
 from duly.client import Client
 from duly.domain.errors import DulyError
 from duly.domain.state import FINAL
-from duly.stores.sql.fairlock import FairLock
 from duly.wire.task import Task
 from tests.support.processes import eventually
 from tests.support.service import Place, Running, a_place, answers, free_port
@@ -106,13 +105,12 @@ class Scene:
     def freeze(self, pid: int) -> None:
         """Stop the process where it stands, but not while it holds a SQLite file: nobody else could write to it then.
 
-        Such a lock is given back only when the process goes on or ends, with SQLite as with any file.
+        Such a lock is given back only when the process goes on or ends, with SQLite as with any file. So we hold it
+        ourselves until the process stands still: one that went on and was stopped again might outlive its lease.
         """
-        send(pid, signal.SIGSTOP)
-        while not writable(self.place.env["DULY_DATABASE_URL"]):
-            send(pid, signal.SIGCONT)
-            time.sleep(0.01)
+        with at_rest(self.place.env["DULY_DATABASE_URL"]):
             send(pid, signal.SIGSTOP)
+            eventually(lambda: standing_still(pid), PATIENCE)
 
     def story(self, task: str) -> Counter[str]:
         """How often each kind of event happened to the task."""
@@ -157,22 +155,24 @@ def children(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children() if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def writable(database: str) -> bool:
-    """Whether somebody else than those that stand still can write; true for all but SQLite."""
+@contextmanager
+def at_rest(database: str) -> Iterator[None]:
+    """Nobody writes to this file, nor is next in turn; nothing to do for other databases than SQLite."""
     url = make_url(database)
     if url.get_backend_name() != "sqlite":
-        return True
-    lock = FairLock(str(url.database))
-    trying = Thread(target=_take, args=(lock,), daemon=True)
-    trying.start()
-    trying.join(1)
-    return not trying.is_alive()
+        yield
+        return
+    with Path(f"{url.database}-turn").open("a") as turn, Path(f"{url.database}-lock").open("a") as held:
+        # In the order of FairLock; closing them gives them back.
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
-def _take(lock: FairLock) -> None:
-    with lock:
-        pass
-    lock.close()
+def standing_still(pid: int) -> bool:
+    """Whether all its threads have been stopped: the signal arrives a little later than it was sent."""
+    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def gone(pid: int) -> bool:

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 def test_two_workers_at_full_rate_on_one_file_both_get_their_share(sqlite_scene: Scene):
-    scene, count = sqlite_scene, 3000
+    scene, count = sqlite_scene, 2000
     with scene.worker(DULY_LEASE="30s") as one, scene.worker(DULY_LEASE="30s") as other:
         pids = {one.process.pid, other.process.pid}
         eventually(lambda: pids <= {worker.pid for worker in scene.client.workers()}, PATIENCE)
@@ -30,11 +30,11 @@ def test_two_workers_at_full_rate_on_one_file_both_get_their_share(sqlite_scene:
         batch = [Submit(type="quick", payload={"number": number}) for number in range(1000)]
         tasks = {task.id for _ in range(count // 1000) for task in scene.client.submit_many(batch)}
         scene.client.resume("default")
-        eventually(lambda: not any(queue.pending + queue.running for queue in scene.client.queues()), PATIENCE)
-        ended = {task.id: task for task in scene.client.list(created_after=scene.client.get(min(tasks)).created_at)}
+        eventually(lambda: len({e.task for e in scene.effects.all() if e.word == "end"} & tasks) == count, PATIENCE)
+        ended = scene.final(*tasks)
 
     shares = Counter(effect.pid for effect in scene.effects.all() if effect.word == "end" and effect.task in tasks)
-    assert {(ended[task].state, ended[task].attempt) for task in tasks} == {(State.COMPLETED, 1)}
+    assert {(task.state, task.attempt) for task in ended} == {(State.COMPLETED, 1)}
     assert set(shares) == pids
     assert min(shares.values()) > count / 10, shares
 

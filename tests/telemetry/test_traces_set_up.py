@@ -117,7 +117,7 @@ def test_spans_that_cannot_be_sent_are_waited_for_no_longer_than_said(spans):
 
     Traces().flush(timedelta(milliseconds=50))
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     never.set()
 
 

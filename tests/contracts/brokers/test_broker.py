@@ -95,7 +95,7 @@ async def test_a_take_waits_for_the_first_hint_and_no_longer(broker):
         await broker.announce([hint := a_hint()])
 
         assert await waiting == [hint]
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
 
 
 async def test_a_take_that_hears_nothing_returns_nothing_in_time(broker):
@@ -105,7 +105,7 @@ async def test_a_take_that_hears_nothing_returns_nothing_in_time(broker):
         taken = await subscription.take(1, timedelta(milliseconds=300))
 
     assert taken == []
-    assert 0.25 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began < 20
 
 
 async def test_a_take_that_may_not_wait_looks_and_returns(broker):
@@ -210,7 +210,7 @@ async def test_a_take_that_waits_hears_of_a_queue_that_is_added(broker):
         await subscription.consume(["default", "new"])
         await broker.announce([hint := a_hint("new")])
 
-        assert await asyncio.wait_for(waiting, 5) == [hint]
+        assert await asyncio.wait_for(waiting, 15) == [hint]
 
 
 async def test_with_every_queue_paused_a_take_waits_its_time(broker):
