@@ -105,7 +105,10 @@ class ProcessSign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault, from its first moment to the moment when all was given back."""
+    """One fault, from its first moment to the moment when all was given back.
+
+    ``detail`` says in ``part`` what was out of reach meanwhile: database, broker or cache.
+    """
 
     what: Literal["fault"] = "fault"
     name: str
@@ -159,6 +162,8 @@ class Terms:
     grace: float
     """How long a handler may still run after it was asked to stop."""
     callback_secrets: list[str] = field(default_factory=list[str])
+    blocking: list[str] = field(default_factory=lambda: ["torture.blocking"])
+    """Types whose handlers sit in a thread and look at nothing: nobody can stop them."""
     store: str = ""
     broker: str = ""
     seed: int = 0
