@@ -24,6 +24,7 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         "migrate": "migrate:migrate",
         "doctor": "doctor:doctor",
         "bench": "bench:bench",
+        "torture": "torture:run_torture",
         KEYS: "keys:build",
     },
     TASKS: {

@@ -3,8 +3,6 @@
 import json
 from dataclasses import dataclass
 
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -16,7 +14,7 @@ class Encoded:
 def encoded(value: object) -> str:
     """The value as JSON text in ASCII. Raises ValueError for NaN, infinities, lone surrogates and what has no form."""
     try:
-        text = _ENCODER.encode(value)
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
         if "\\ud" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except (TypeError, RecursionError) as error:

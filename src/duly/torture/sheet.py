@@ -1,0 +1,107 @@
+"""A run in figures: one JSON object for a machine, and tables of such objects for the documentation."""
+
+import json
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from duly.torture.plan import Plan
+from duly.torture.rates import told
+from duly.torture.records import Json
+from duly.torture.run import PAUSE, Course
+from duly.torture.verdict import Verdict
+
+HEALED = 0.95
+"""The part of the rate before the first fault that must be there again after the last one."""
+
+HEAD = (
+    *("store, broker, cache", "tasks", "faults", "lost", "doubled", "innocent poison", "other findings"),
+    *("refused stale writes", "longest recovery", "rate before", "rate after", "slowest end by SIGTERM"),
+)
+FAULT_HEAD = ("scenario", "times", "before", "during", "after")
+
+
+def sheet(plan: Plan, course: Course, verdict: Verdict, command: str) -> Json:
+    """What a table needs, and with what it was made."""
+    return {
+        "pair": pair(plan),
+        "verdict": verdict.line,
+        "proved": verdict.proved,
+        "row": dict(zip(("lost", "doubled", "innocent", "others", "refused", "recovery"), verdict.row, strict=True)),
+        "tasks": verdict.tasks,
+        "accepted": verdict.accepted,
+        "all_final": course.all_final,
+        "before": round(course.before, 1),
+        "after": round(course.after, 1),
+        "slowest_end": round(course.slowest_end, 1),
+        "stuck": course.stuck,
+        "faults": [] if course.rates is None else told(course.past, course.rates, course.before, PAUSE),
+        "barred": course.barred,
+        "minutes": plan.minutes,
+        "seed": plan.seed,
+        "command": command,
+        "commit": _commit(),
+        "machine": f"{platform.system()}, Python {platform.python_version()}",
+    }
+
+
+def pair(plan: Plan) -> str:
+    """Its store and its broker, and its cache if there is one, by their makes."""
+    broker = "celery" if plan.broker.startswith("celery") else plan.broker.partition(":")[0]
+    parts = dict.fromkeys((plan.store.partition(":")[0], broker, plan.cache.partition(":")[0]))
+    return "+".join(part for part in parts if part != "none")
+
+
+def tables(sheets: Sequence[Json]) -> str:
+    """In Markdown: a row for each run; then a row for each scenario of all of them."""
+    runs = _markdown(HEAD, [_row(one) for one in sheets])
+    faults = _markdown(FAULT_HEAD, list(_scenarios(sheets)))
+    made = "\n".join(f"- `{one['command']}` (commit {one['commit']}, {one['machine']})" for one in sheets)
+    return f"{runs}\n\nTasks done a second, around each scenario, over all runs:\n\n{faults}\n\nMade with:\n\n{made}\n"
+
+
+def read_sheets(paths: Iterable[Path]) -> list[Json]:
+    """What ``--json`` wrote."""
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def _row(one: Json) -> tuple[str, ...]:
+    row = one["row"]
+    return (
+        one["pair"],
+        f"{one['tasks']:,}",
+        str(len(one["faults"])),
+        *(row[name] for name in ("lost", "doubled", "innocent", "others", "refused", "recovery")),
+        f"{one['before']}/s",
+        f"{one['after']}/s",
+        f"{one['slowest_end']} s",
+    )
+
+
+def _scenarios(sheets: Sequence[Json]) -> Iterable[tuple[str, ...]]:
+    """Means over all times that it was inflicted."""
+    faults = [fault for one in sheets for fault in one["faults"]]
+    times = Counter(fault["scenario"] for fault in faults)
+    for scenario in sorted(times):
+        mine = [fault for fault in faults if fault["scenario"] == scenario]
+        means = (sum(fault[when] for fault in mine) / len(mine) for when in ("before", "during", "after"))
+        yield (scenario, str(times[scenario]), *(f"{mean:.1f}" for mean in means))
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _commit() -> str:
+    """Of the folder that Duly's code is in; its version's name where that is no repository."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],  # noqa: S607
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,93 @@
+"""``duly torture`` itself, on real processes: what it says of Duly, and what it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import missing
+from tests.support.service import Place, a_place
+
+WITHIN = 900
+"""Seconds: it ends by itself, on a machine that does much else besides."""
+
+FAULTS = "kill,stop,rolling,cut,flush"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return a_place(tmp_path)
+
+
+def tortured(place: Place, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "duly", "torture", *arguments],
+        cwd=place.folder,
+        env=place.env,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+
+
+def installed(done: "subprocess.CompletedProcess[str]") -> None:
+    """What is not installed skips, unless the gate says that nothing may."""
+    if "is not installed here" in done.stderr:
+        missing(done.stderr)
+
+
+@pytest.mark.system
+@pytest.mark.timeout(WITHIN)
+def test_a_minute_of_torture_on_postgresql_and_redis_loses_and_doubles_nothing(place: Place):
+    figures = place.folder / "figures.json"
+    how = ("--minutes", "1", "--rate", "12", "--clients", "4", "--seed", "7", "--json", str(figures))
+
+    done = tortured(place, "--store", "postgresql", "--broker", "redis", "--faults", FAULTS, *how)
+
+    installed(done)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost 0 · doubled 0 · " in done.stdout
+    told = json.loads(figures.read_text())
+    assert told["proved"]
+    assert told["tasks"] > 50
+    assert len(told["faults"]) >= 3
+
+
+@pytest.mark.system
+def test_a_store_with_tasks_is_refused(place: Place):
+    url = f"sqlite:///{place.folder / 'mine.db'}"
+    assert place.run("migrate", DULY_DATABASE_URL=url).returncode == 0
+    _submit_one(place, url)
+
+    done = tortured(place, "--store", url, "--minutes", "0.1")
+
+    assert done.returncode == 1
+    assert "has tasks" in done.stderr
+
+
+def test_a_fault_that_nobody_knows_is_refused_with_those_that_there_are(place: Place):
+    done = tortured(place, "--faults", "kill,meteor")
+
+    assert done.returncode == 2
+    assert "meteor" in done.stderr
+    assert "half-open" in done.stderr
+
+
+def _submit_one(place: Place, url: str) -> None:
+    code = (
+        "import asyncio, app\n"
+        "async def main():\n"
+        "    async with app.duly:\n"
+        "        await app.duly.submit('text.reverse', {'text': 'mine'})\n"
+        "asyncio.run(main())\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=place.folder,
+        env={**place.env, "DULY_DATABASE_URL": url},
+        check=True,
+        timeout=60,
+    )
