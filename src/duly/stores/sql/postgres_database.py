@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import URL, Connection, NullPool, func, select, text
+from sqlalchemy import URL, Connection, NullPool, event, func, select, text
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from duly.ports.clock import Clock
@@ -43,8 +44,8 @@ class PostgresDatabase:
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
             pool_timeout=self.longest.total_seconds(),
-            pool_pre_ping=True,
         )
+        event.listen(engine.sync_engine, "checkout", _still_open)
         reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         pool = asyncpg.create_pool(
             self._dsn,
@@ -91,6 +92,12 @@ class PostgresDatabase:
             "statement_timeout": str(self.longest * 0.9 // timedelta(milliseconds=1)),
             "idle_in_transaction_session_timeout": "60s",
         }
+
+
+def _still_open(connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool take another connection when the server has closed this one; a ping would be three round trips."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def _leave_as_it_is(_connection: object) -> None:
