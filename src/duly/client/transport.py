@@ -1,6 +1,7 @@
 """How a call becomes an httpx request, and an httpx response or error becomes an answer or error of ours."""
 
 import os
+import ssl
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ class Setup(TypedDict):
     headers: Mapping[str, str]
     follow_redirects: bool
     mounts: dict[str, None]
+    verify: ssl.SSLContext | bool
 
 
 def setup(url: str, headers: Mapping[str, str], key: str | None) -> Setup:
@@ -40,9 +42,12 @@ def setup(url: str, headers: Mapping[str, str], key: str | None) -> Setup:
 
     The key goes to this address and to no other: redirects are not followed.
     """
-    _parsed(url)
+    # Reading all certificates takes longer than a call; where there is no TLS, trusting nobody is enough.
+    verify = _parsed(url).scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     sent = _credential(os.environ.get(KEY_VARIABLE, "") if key is None else key) | dict(headers)
-    return Setup(base_url=url.rstrip("/"), headers=sent, follow_redirects=False, mounts=dict.fromkeys(LOOPBACK))
+    return Setup(
+        base_url=url.rstrip("/"), headers=sent, follow_redirects=False, mounts=dict.fromkeys(LOOPBACK), verify=verify
+    )
 
 
 def request(client: httpx.Client | httpx.AsyncClient, call: Call[T], timeout: timedelta) -> httpx.Request:
