@@ -146,14 +146,12 @@ async def open_core(
     tracing, tell = _telling(tally, emit or log_lines())
     open_this = opener or partial(open_store, settings, partial(tally.observe, POOL_WAIT))
     async with AsyncExitStack() as stack:
-        if tracing is not None:
-            stack.push_async_callback(asyncio.to_thread, tracing.flush, LONGEST_FLUSH)
+        stack.push_async_callback(_flush, tracing)
         store = await stack.enter_async_context(open_this())
         local = LocalBell()
         bell = await stack.enter_async_context(open_bell(settings, local, tell)) if opener is None else local
         broker = await stack.enter_async_context(open_broker(settings, tell))
-        fleet = await stack.enter_async_context(open_announcer(settings, tell))
-        announcer = fleet if broker is None else broker
+        announcer = broker or await stack.enter_async_context(open_announcer(settings, tell))
         relay = None if announcer is None else Relay(store, CountedAnnouncer(announcer, tally), tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
         reads = _reads(store, cache, tally, tell)
@@ -167,6 +165,11 @@ async def open_core(
         stack.push_async_callback(core.count.last)
         await stack.enter_async_context(in_background(tell, *_background(core, opened), *watching))
         yield core
+
+
+async def _flush(tracing: Tracing | None) -> None:
+    if tracing is not None:
+        await asyncio.to_thread(tracing.flush, LONGEST_FLUSH)
 
 
 def _telling(tally: Tally, log: Emit) -> tuple[Tracing | None, Emit]:

@@ -42,17 +42,23 @@ def retry(
     [bold]duly retry --state failed --type mail.send --dry-run[/bold]
     """
     fits = {"type": type_name, "queue": queue, "tag": tag, "error_type": error_type}
-    if bool(task_ids) == (state is not None):
-        raise typer.BadParameter("give the ids of tasks, or --state failed (or cancelled) for all of them.")
-    if state is not None and payload is not None:
-        raise typer.BadParameter("--payload goes with ids: each of many tasks keeps its own.")
-    if state is None and (dry_run or any(fits.values())):
-        raise typer.BadParameter("--type, --queue, --tag, --error-type and --dry-run go with --state.")
+    _refuse_what_does_not_go_together(task_ids, payload, state, of_many=dry_run or any(fits.values()))
     with Client(url) as client:
         if state is not None:
             return _redrive(client, RedriveFilter(state=state, **fits), dry_run, as_json)
         replacement = UNCHANGED if payload is None else parsed(payload)
         return each(task_ids or (), lambda task_id: client.retry(task_id, replacement), as_json)
+
+
+def _refuse_what_does_not_go_together(
+    task_ids: Sequence[str] | None, payload: str | None, state: object, *, of_many: bool
+) -> None:
+    if bool(task_ids) == (state is not None):
+        raise typer.BadParameter("give the ids of tasks, or --state failed (or cancelled) for all of them.")
+    if state is not None and payload is not None:
+        raise typer.BadParameter("--payload goes with ids: each of many tasks keeps its own.")
+    if state is None and of_many:
+        raise typer.BadParameter("--type, --queue, --tag, --error-type and --dry-run go with --state.")
 
 
 def _redrive(client: Client, which: RedriveFilter, dry_run: bool, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from duly.cli.options import AsJson, CallbackUrl, Delay, Priority, Progress, Tas
 from duly.cli.payload import PAYLOAD_HELP, parsed
 from duly.cli.progress import watch
 from duly.client import Client
-from duly.client.calls import Filters, SubmitOptions
+from duly.client.calls import Filters
 from duly.client.transport import DEFAULT_URL
 from duly.domain.errors import DulyError
 from duly.domain.state import State
@@ -45,9 +45,7 @@ def submit(
 
     [bold]duly submit media.thumbnail @photo.json --priority 9 --wait --progress[/bold]
     """
-    options: SubmitOptions = given(
-        queue=queue, priority=priority, delay=delay, key=key, tags=tag, callback_url=callback_url
-    )
+    options = given(queue=queue, priority=priority, delay=delay, key=key, tags=tag, callback_url=callback_url)
     with Client(url) as client:
         task = client.submit(type_name, parsed(payload), **options)
         if wait or progress:
