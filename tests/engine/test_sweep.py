@@ -20,7 +20,7 @@ from duly.stores.memory.store import MemoryStore
 from duly.testing import FakeClock
 from tests.support.builders import NOON, a_running_task, a_task
 from tests.support.moves import now_stored
-from tests.support.outage import Outage
+from tests.support.outage import Gate, Outage
 from tests.support.serving import handlers_of
 from tests.support.stage import at_work
 from tests.support.telling import Told
@@ -84,6 +84,23 @@ def scheduled(after: timedelta, **given: object) -> Task:
 def leased(**given: object) -> Task:
     """Running since long ago: its lease has run out at NOON."""
     return replace(a_running_task(**given), lease_until=NOON)
+
+
+@pytest.mark.mistake(33)
+async def test_a_sweeper_that_ends_in_the_middle_leaves_nothing_that_holds_up_another(sweeping: Sweeping) -> None:
+    task = scheduled(SECOND)
+    await sweeping.add(task)
+    sweeping.passed(2 * SECOND)
+    gate = sweeping.store.before["apply"] = Gate()
+    doomed = asyncio.create_task(sweeping.sweeper.step())
+    await gate.reached()
+    doomed.cancel()
+    await asyncio.wait([doomed])
+    del sweeping.store.before["apply"]
+
+    await sweeping.another().step()
+
+    assert (await sweeping.look(task)).state is State.PENDING
 
 
 async def test_what_is_due_becomes_pending_and_wakes_who_waits_for_it(sweeping: Sweeping) -> None:
