@@ -2,78 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from duly.domain.errors import Invalid, Misconfigured, UnknownType
-from duly.domain.retry import Fail
 from duly.domain.state import State
-from duly.domain.webhook import key_of
-from duly.engine import callbacks
 from duly.engine.callback_rules import CallbackRules
-from duly.engine.callbacks import Courier, callback_type, caller
-from duly.engine.handlers import Served
-from duly.engine.limits import Limits
-from duly.links.guard import resolve
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
+from tests.engine.delivery import SECRET, at_work, delivered, failing, submitted
 from tests.support.outage import Outage
 from tests.support.receiver import receiving
 from tests.support.serving import handlers_of
-from tests.support.stage import RealClock, Stage, a_stage, a_worker
+from tests.support.stage import RealClock
 
-SECRET = "whsec_" + "c2VjcmV0LW9uZS0wMDAwMDAwMDAwMDAwMDAwMDAwMDA="
 OLDER = "whsec_" + "c2VjcmV0LXR3by0xMTExMTExMTExMTExMTExMTExMTE="
-HERE = CallbackRules(enabled=True, networks=(ip_network("127.0.0.0/8"),))
+
 PUBLIC_ONLY = CallbackRules(enabled=True)
-
-
-@asynccontextmanager
-async def at_work(rules=HERE, secrets=(SECRET,), resolve=resolve, store=None, **given) -> AsyncIterator[Stage]:
-    """A stage with a worker that delivers, under rules of its own: what was allowed at the submit may not be now."""
-
-    async def greet(name: str) -> str:
-        return f"hello {name}"
-
-    async def refuse() -> None:
-        raise Fail("no")
-
-    handlers = handlers_of(greet=greet, refuse=refuse)
-    store = store or MemoryStore(MemoryDatabase(), RealClock())
-    courier = Courier([key_of(secret) for secret in secrets], lambda: caller(rules, resolve, "9.9"), store.clock)
-    async with (
-        a_stage(handlers, store, limits=Limits(callbacks=HERE)) as stage,
-        a_worker(stage, handlers=Served(handlers, callback_type(courier)), **given),
-    ):
-        yield stage
-
-
-async def delivery_of(stage, task_id):
-    """The newest delivery of this task."""
-    tasks = stage.store.tasks._database.tasks.values()
-    return max((task for task in tasks if task.tags == (str(task_id),)), key=lambda task: task.id)
-
-
-async def submitted(stage, receiver, type_name="greet", **given):
-    payload = {"name": "Ada"} if type_name == "greet" else {}
-    return await stage.submit(type_name, payload, callback_url=receiver.url, **given)
-
-
-async def delivered(stage, task_id):
-    """The task's delivery, once it is final."""
-    await stage.ended(task_id)
-    return await stage.ended((await delivery_of(stage, task_id)).id)
-
-
-async def failing(stage, task_id):
-    """The task's delivery, once it waits for its next try."""
-    await stage.ended(task_id)
-    return await stage.until((await delivery_of(stage, task_id)).id, State.SCHEDULED)
 
 
 @pytest.mark.standard(
@@ -159,108 +107,6 @@ async def test_a_task_that_is_retried_by_hand_is_told_of_once_more():
 
     assert first.headers["webhook-id"] != second.headers["webhook-id"]
     assert [json.loads(call.body)["data"]["version"] for call in (first, second)] == [3, 6]
-
-
-@pytest.mark.standard("Standard Webhooks", "3.3", "410 Gone: the receiver wants no more; nothing is sent again.")
-async def test_a_receiver_that_is_gone_is_not_called_again():
-    async with receiving(410) as receiver, at_work() as stage:
-        delivery = await delivered(stage, await submitted(stage, receiver))
-
-    assert (delivery.state, delivery.attempt, len(receiver.calls)) == (State.FAILED, 1, 1)
-    assert "410" in delivery.error
-
-
-@pytest.mark.standard("Standard Webhooks", "3.3", "3xx is a failure: redirects are not followed.")
-@pytest.mark.mistake(47)
-async def test_a_redirect_is_not_followed():
-    async with receiving() as elsewhere, receiving((302, {"location": elsewhere.url})) as receiver, at_work() as stage:
-        delivery = await failing(stage, await submitted(stage, receiver))
-
-    assert "answered 302" in delivery.error
-    assert elsewhere.calls == []
-
-
-@pytest.mark.standard("Standard Webhooks", "3.3", "Any status but 2xx is a failure, to be tried again.")
-@pytest.mark.parametrize("status", [400, 404, 422, 500, 502, 504])
-async def test_whatever_is_no_success_is_tried_again(status):
-    async with receiving(status) as receiver, at_work() as stage:
-        delivery = await failing(stage, await submitted(stage, receiver))
-
-    assert (delivery.failures, delivery.max_attempts) == (1, 10)
-    assert f"answered {status}" in delivery.error
-
-
-@pytest.mark.standard("Standard Webhooks", "3.3", "`Retry-After` is heeded when the next attempt is planned.")
-@pytest.mark.parametrize(("asked", "wait"), [("3600", 3600), ("Fri, 31 Dec 2100 23:59:59 GMT", 12 * 3600)])
-async def test_a_receiver_may_say_when_to_come_back(asked, wait):
-    async with receiving((429, {"retry-after": asked})) as receiver, at_work() as stage:
-        before = stage.store.clock.now()
-        delivery = await failing(stage, await submitted(stage, receiver))
-
-    assert timedelta() <= delivery.run_at - before - timedelta(seconds=wait) < timedelta(minutes=1)
-
-
-async def test_a_pause_that_makes_no_sense_is_not_heeded():
-    async with receiving((503, {"retry-after": "soon"})) as receiver, at_work() as stage:
-        delivery = await failing(stage, await submitted(stage, receiver))
-
-    assert "answered 503" in delivery.error
-
-
-async def test_a_receiver_that_cannot_be_reached_is_called_again():
-    async with receiving() as receiver:
-        pass
-    async with at_work() as stage:
-        delivery = await failing(stage, await submitted(stage, receiver))
-
-    assert "cannot be reached" in delivery.error
-
-
-async def test_a_name_that_does_not_resolve_is_looked_up_again_later():
-    async with at_work() as stage:
-        task_id = await stage.submit("greet", {"name": "Ada"}, callback_url="http://nowhere.invalid/")
-        delivery = await failing(stage, task_id)
-
-    assert "cannot be resolved" in delivery.error
-
-
-@pytest.mark.standard("Standard Webhooks", "3.4", "A receiver has a limited time to answer.")
-async def test_a_receiver_that_says_nothing_is_left_after_the_time_limit(monkeypatch):
-    monkeypatch.setattr(callbacks, "LONGEST_CALL", timedelta(seconds=1))
-    asked = asyncio.Event()
-
-    async def silent(reader, writer):
-        asked.set()
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server, at_work() as stage:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        delivery = await failing(stage, await stage.submit("greet", {"name": "Ada"}, callback_url=url))
-
-    assert asked.is_set()
-    assert delivery.reason == "handler_error"
-
-
-async def test_of_an_answer_without_end_nothing_but_the_head_is_read():
-    closed = asyncio.Event()
-
-    async def endless(reader, writer):
-        await reader.readuntil(b"}}")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + bytes(100_000))
-        await reader.read()  # until the other side has left
-        writer.close()
-        closed.set()
-
-    server = await asyncio.start_server(endless, "127.0.0.1", 0)
-    async with server, at_work() as stage:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        delivery = await delivered(stage, await stage.submit("greet", {"name": "Ada"}, callback_url=url))
-        async with asyncio.timeout(10):
-            await closed.wait()
-
-    assert delivery.state is State.COMPLETED
 
 
 @pytest.mark.mistake(47)

@@ -1,127 +1,18 @@
 """One trace from the client's request over the submit, the wait and each attempt to the callback."""
 
-import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from uuid import UUID
 
-import httpx
 import pytest
 import structlog
-from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from duly import Context, Duly, Retry, Settings
-from duly.api.app import create_app
-from duly.assembly import Core, open_core
-from duly.assembly_worker import work
-from duly.client import AsyncClient, Submit
-from duly.domain.task import Task, TaskId
-from duly.engine.call import COOPERATION
-from duly.engine.submission import Submission
-from duly.stores.memory.database import MemoryDatabase
-from duly.stores.memory.store import MemoryStore
+from duly.client import Submit
 from duly.telemetry.log import set_up
 from duly.telemetry.tracing import trace_processors
 from tests.support.receiver import receiving
-from tests.support.stage import LONG, RealClock
-
-BASE = "http://127.0.0.1:8000"
-CLIENTS = "4bf92f3577b34da6a3ce929d0e0e4736"
-TRACEPARENT = f"00-{CLIENTS}-00f067aa0ba902b7-01"
-
-duly = Duly()
-
-
-def a_span(name: str):
-    """As a user's own code makes one; a tracer that is kept would go on with the provider of an earlier test."""
-    return trace.get_tracer("a user's own").start_as_current_span(name)
-
-
-def _span_now() -> list[str]:
-    found = trace.get_current_span().get_span_context()
-    return [trace.format_trace_id(found.trace_id), trace.format_span_id(found.span_id)]
-
-
-@duly.task
-async def greet(name: str) -> str:
-    with a_span("look the name up"):
-        return f"hello {name}"
-
-
-@duly.task(retry=Retry(max_attempts=2, initial=timedelta(milliseconds=1)))
-async def second_time(ctx: Context) -> str:
-    if ctx.attempt == 1:
-        raise ConnectionError("postgresql://ada:pa55word@db")
-    return "there"
-
-
-@duly.task(name="span.async")
-async def span_in_the_loop() -> list[str]:
-    return _span_now()
-
-
-@duly.task(name="span.thread")
-def span_in_a_thread() -> list[str]:
-    return _span_now()
-
-
-@duly.task(name="span.process", executor="process")
-def span_in_a_process() -> list[str]:
-    return _span_now()
-
-
-@duly.task(timeout=timedelta(milliseconds=50), retry=Retry(max_attempts=1))
-async def deaf() -> None:
-    """Leave a span open, and go on for a while after being told to end."""
-    context.attach(trace.set_span_in_context(trace.NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)))
-    with suppress(asyncio.CancelledError):
-        await asyncio.sleep(30)
-    await asyncio.sleep(COOPERATION.total_seconds() + 0.2)
-
-
-@duly.task
-async def ask_another() -> str:
-    return str((await greet.submit(name="Bob")).id)
-
-
-class Running:
-    """An API and a worker, in this process."""
-
-    def __init__(self, core: Core) -> None:
-        self.core = core
-        self.transport = httpx.ASGITransport(create_app(core.service))
-        self.client = AsyncClient(BASE, over=self.transport)
-        self.http = httpx.AsyncClient(transport=self.transport, base_url=BASE)
-
-    async def ended(self, task_id: UUID | str) -> Task:
-        """The task once it is final."""
-        task = await self.core.service.tasks.wait(TaskId(UUID(str(task_id))), LONG)
-        assert task.final
-        return task
-
-
-@asynccontextmanager
-async def running(**how: object) -> AsyncIterator[Running]:
-    """At its end every attempt has ended, and its span."""
-    database = MemoryDatabase()
-
-    @asynccontextmanager
-    async def opener() -> AsyncIterator[MemoryStore]:
-        yield MemoryStore(database, RealClock())
-
-    settings = Settings.model_construct(slots=3, grace=LONG, poll_interval=timedelta(milliseconds=20), **how)
-    stop = asyncio.Event()
-    async with open_core(settings, duly.handlers, opener=opener) as core, asyncio.TaskGroup() as group:
-        with duly.on(core):
-            working = group.create_task(work(core, stop))
-            yield Running(core)
-            stop.set()
-            await working
+from tests.telemetry.tracing import a_span, running
 
 
 async def test_one_trace_goes_from_the_clients_request_to_the_callback(spans):
@@ -253,80 +144,6 @@ async def test_what_a_handler_submits_lies_below_its_attempt(spans):
         "        process default",
         "          look the name up",
     ]
-
-
-async def test_a_submit_without_a_server_span_goes_on_with_the_trace_that_it_names(spans):
-    async with running() as here, duly:
-        handle = await greet.options(traceparent=TRACEPARENT).submit(name="Ada")
-        await here.ended(handle.id)
-
-    assert {f"{span.context.trace_id:032x}" for span in spans.all()} == {CLIENTS}
-
-
-async def test_a_task_from_before_traces_is_a_trace_of_its_own(spans):
-    async with running() as here:
-        task = here.core.service.tasks.make(Submission(type="greet", payload={"name": "Ada"}))
-        await here.core.service.store.tasks.add([task])
-        await here.ended(task.id)
-
-    assert spans.tree() == ["wait default", "  process default", "    look the name up"]
-
-
-async def test_a_refused_submit_is_an_error_by_its_name_alone(spans):
-    async with running() as here:
-        answer = await here.http.post("/v1/tasks", json={"type": "greet", "payload": {"nome": "s3cret"}})
-
-    sent = spans.one("send")
-    assert answer.status_code == 422
-    assert (sent.status.status_code, sent.attributes["error.type"]) == (StatusCode.ERROR, "Invalid")
-    assert not sent.events
-    assert "s3cret" not in sent.to_json()
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        TRACEPARENT.upper(),
-        TRACEPARENT + "-more",
-        "ff" + TRACEPARENT[2:],
-        TRACEPARENT.replace(CLIENTS, "0" * 32),
-        TRACEPARENT.replace("00f067aa0ba902b7", "0" * 16),
-        TRACEPARENT[:-1],
-        "' OR 1=1",
-    ],
-)
-async def test_a_bad_traceparent_begins_a_new_trace(spans, header):
-    async with running() as here:
-        answer = await here.http.post(
-            "/v1/tasks", json={"type": "greet", "payload": {"name": "a"}}, headers={"traceparent": header}
-        )
-        await here.ended(answer.json()["id"])
-
-    request = spans.one("POST /v1/tasks")
-    assert request.parent is None
-    assert f"{request.context.trace_id:032x}" != CLIENTS
-    assert spans.one("process default").context.trace_id == request.context.trace_id
-
-
-async def test_a_trace_that_its_client_does_not_sample_is_not_sampled_here(spans):
-    async with running() as here:
-        answer = await here.http.post(
-            "/v1/tasks",
-            json={"type": "span.async", "payload": {}},
-            headers={"traceparent": TRACEPARENT[:-2] + "00"},
-        )
-        task = await here.ended(answer.json()["id"])
-
-    assert spans.all() == []
-    assert json.loads(task.result)[0] == CLIENTS
-
-
-async def test_health_checks_make_no_spans(spans):
-    async with running() as here:
-        answer = await here.http.get("/health/live")
-
-    assert answer.status_code == 200
-    assert spans.all() == []
 
 
 async def test_log_lines_carry_the_ids_of_their_span(spans):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -12,25 +11,11 @@ from duly.domain.fact import CancelAsked, Returned
 from duly.domain.state import State
 from duly.engine.limits import Limits
 from duly.ports.store import Renewal
-from tests.support.builders import LEASE, a_task_id
+from tests.api.standards.streams import SSE, STREAM, Event, events_in
+from tests.support.builders import LEASE
 from tests.support.listening import connected, listening
 from tests.support.moves import added, claims, decided, ended, now_stored, running
 from tests.support.serving import eventually, serving
-
-SSE = {"accept": "text/event-stream"}
-
-
-@dataclass(frozen=True)
-class Event:
-    id: str | None
-    name: str
-    data: dict
-
-
-def events_in(text: str) -> list[Event]:
-    """As the standard has it: blocks end with an empty line; one without data is no event."""
-    blocks = [dict(line.partition(": ")[::2] for line in block.split("\n")) for block in text.split("\n\n")]
-    return [Event(b.get("id"), b["event"], json.loads(b["data"])) for b in blocks if "data" in b]
 
 
 async def follow(api, task, **headers):
@@ -180,42 +165,6 @@ async def test_an_id_from_the_future_is_the_beginning(api):
     assert [event.name for event in events_in(response.text)] == ["failed"]
 
 
-async def test_an_unknown_task_is_a_problem_and_no_stream(api):
-    response = await api.client.get(f"/v1/tasks/{a_task_id(1)}/events", headers=SSE)
-
-    assert response.status_code == 404
-    assert response.headers["content-type"] == "application/problem+json"
-
-
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("*/*", "application/json"),
-        ("application/json, text/event-stream", "application/json"),
-        ("text/event-stream, */*", "text/event-stream; charset=utf-8"),
-        ("text/*", "text/event-stream; charset=utf-8"),
-        ("application/json;q=0.5, text/event-stream", "text/event-stream; charset=utf-8"),
-        ("text/event-stream;q=0, */*", "application/json"),
-    ],
-)
-@pytest.mark.standard("RFC 9110", "12.5.1", "Of what a client accepts, the form with the higher quality is answered.")
-async def test_the_form_is_chosen_by_accept(api, accept, kind):
-    task = await ended(api.store, State.COMPLETED)
-
-    response = await api.client.get(f"/v1/tasks/{task.id}/events", headers={"accept": accept})
-
-    assert response.headers["content-type"] == kind
-
-
-async def test_only_what_is_no_form_of_the_route_is_406(api):
-    task = await ended(api.store, State.COMPLETED)
-
-    story = await api.client.get(f"/v1/tasks/{task.id}/events", headers={"accept": "text/html"})
-    shown = await api.client.get(f"/v1/tasks/{task.id}", headers=SSE)
-
-    assert (story.status_code, shown.status_code) == (406, 406)
-
-
 async def test_streams_beyond_the_limit_are_429_until_one_ends(store, handlers):
     task = await running(store)
     async with serving(store, handlers, limits=Limits(max_streams=1)) as api, listening(api.app) as port:
@@ -232,9 +181,6 @@ async def test_streams_beyond_the_limit_are_429_until_one_ends(store, handlers):
     assert refused.json()["code"] == "too-many"
     assert int(refused.headers["retry-after"]) > 0
     assert accepted.status_code == 200
-
-
-STREAM = "text/event-stream"
 
 
 async def _taken(api, task):
@@ -306,27 +252,3 @@ async def test_many_readers_of_one_task_all_receive_its_end_from_shared_looks(ap
 
     for reader in readers:
         assert events_in(reader.result().text)[-1].name == "completed"
-
-
-@pytest.mark.standard("HTML", "9.2.6", "A line end ends a field: the data of an event must not break in the middle.")
-async def test_no_text_of_a_task_can_end_an_event_or_begin_another(api):
-    text = "a\n\nevent: completed\ndata: {}\r\n\rid: 9\u2028\u0085"
-    task = await api.submit(payload={"text": text})
-    await api.client.post(f"/v1/tasks/{task['id']}/cancel")
-
-    response = await api.client.get(f"/v1/tasks/{task['id']}/events", headers=SSE)
-
-    (event,) = events_in(response.text)
-    assert (event.name, event.data["payload"]) == ("cancelled", {"text": text})
-    assert response.text.isascii()
-    assert "\r" not in response.text
-
-
-@pytest.mark.standard("RFC 9110", "12.5.5", "Vary names the fields by which the form of an answer was chosen.")
-@pytest.mark.parametrize("accept", ["application/json", STREAM])
-async def test_what_accept_decides_is_told_to_caches(api, accept):
-    task = await ended(api.store, State.COMPLETED)
-
-    response = await api.client.get(f"/v1/tasks/{task.id}/events", headers={"accept": accept})
-
-    assert response.headers["vary"] == "Accept"
