@@ -151,14 +151,14 @@ async def open_core(
         local = LocalBell()
         bell = await stack.enter_async_context(open_bell(settings, local, tell)) if opener is None else local
         broker = await stack.enter_async_context(open_broker(settings, tell))
-        announcer = broker or await stack.enter_async_context(open_announcer(settings, tell))
+        fleet = await stack.enter_async_context(open_announcer(settings, tell))
+        announcer = fleet if broker is None else broker
         relay = None if announcer is None else Relay(store, CountedAnnouncer(announcer, tally), tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
         reads = _reads(store, cache, tally, tell)
         ahead = Ahead(reads) if settings.cache_ahead and cache is not None else None
         lists = await stack.enter_async_context(open_lists(settings, store, tell))
-        counter = await stack.enter_async_context(open_counter(settings))
-        entrance = await open_entrance(settings, store, counter, tell)
+        entrance = await open_entrance(settings, store, await stack.enter_async_context(open_counter(settings)), tell)
         opened = Open(store, bell, broker, announcer, relay, cache, reads, ahead, lists, entrance, tally, tell, tracing)
         core = _core(settings, handlers, open_this, opened)
         watching = _watching(settings, local) if opener is None else []
