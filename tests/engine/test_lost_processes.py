@@ -64,6 +64,17 @@ async def test_the_last_try_of_a_task_runs_in_a_process_that_no_other_has_used()
         assert (task.state, task.crashes) == (State.COMPLETED, 2)
 
 
+async def test_the_processes_of_last_tries_do_not_pile_up() -> None:
+    """Each had a new one, and each was kept for the next task: a worker whose tasks crashed together kept dozens."""
+    async with at_work(TYPES, slots=2) as stage:
+        before = _handlers_processes()
+
+        for _ in range(3):
+            await crashed_before(stage, "act", {})
+
+        await asyncio.to_thread(eventually, lambda: not _handlers_processes() - before, 30)
+
+
 async def test_a_task_of_the_event_loop_runs_its_last_try_in_a_process(stage: Stage) -> None:
     task = await crashed_before(stage, "whereabouts", {})
 
@@ -102,3 +113,9 @@ def _has_ended(pid: int) -> bool:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
         return True
+
+
+def _handlers_processes() -> set[int]:
+    """Those that run handlers for us: not the one that multiprocessing has for itself."""
+    running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return {child.pid for child in running if "spawn_main" in " ".join(child.cmdline())}

@@ -76,7 +76,7 @@ class Processes:
         try:
             return await self._attempt(process, running, task_type, judge)
         finally:
-            self._keep_or_kill(process)
+            self._keep_or_kill(process, running.task)
 
     def close(self) -> None:
         """End the idle processes; those that run a task end with it."""
@@ -112,8 +112,9 @@ class Processes:
         running.settled_inside = end.settled_inside
         return end.fact
 
-    def _keep_or_kill(self, process: "_Child") -> None:
-        if self._closed or not process.reusable:
+    def _keep_or_kill(self, process: "_Child", task: Task) -> None:
+        """A task that is to run alone takes none of the idle ones: kept, the processes of such tasks would pile up."""
+        if self._closed or task.alone or not process.reusable:
             process.kill()
         else:
             self._idle.append(process)
