@@ -18,7 +18,7 @@ from duly.domain.errors import DulyError
 from duly.torture.programs import free_port
 from duly.torture.records import Pen, ProcessSign
 
-READY_WITHIN = 120.0
+READY_WITHIN = 300.0
 LOOK = 0.2
 STUCK = 60.0
 """Seconds after SIGTERM when a process counts as stuck and is killed."""

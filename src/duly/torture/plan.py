@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-LEASE = timedelta(seconds=3)
+LEASE = timedelta(seconds=5)
 GRACE = timedelta(seconds=3)
 RENEWALS = 3
 """Renewals in one lease."""

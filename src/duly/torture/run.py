@@ -209,7 +209,7 @@ def _env(plan: Plan, urls: Mapping[str, str], terms: Terms) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
         "DULY_LEASE": f"{LEASE.total_seconds()}s",
         "DULY_GRACE": f"{GRACE.total_seconds()}s",
-        "DULY_DATABASE_TIMEOUT": "4s",
+        "DULY_DATABASE_TIMEOUT": "8s",
         "DULY_DEFAULT_TIMEOUT": "60s",
         "DULY_LOG_FORMAT": "json",
         "DULY_METRICS": "off",

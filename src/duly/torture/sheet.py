@@ -3,9 +3,9 @@
 import json
 import platform
 import subprocess
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import mean
 
 from duly.torture.plan import Plan
 from duly.torture.rates import told
@@ -20,7 +20,6 @@ HEAD = (
     *("store, broker, cache", "tasks", "faults", "lost", "doubled", "innocent poison", "other findings"),
     *("refused stale writes", "longest recovery", "rate before", "rate after", "slowest end by SIGTERM"),
 )
-FAULT_HEAD = ("scenario", "times", "before", "during", "after")
 
 
 def sheet(plan: Plan, course: Course, verdict: Verdict, command: str) -> Json:
@@ -55,11 +54,14 @@ def pair(plan: Plan) -> str:
 
 
 def tables(sheets: Sequence[Json]) -> str:
-    """In Markdown: a row for each run; then a row for each scenario of all of them."""
+    """In Markdown: a row for each run; then a row for each scenario, with a column for each run."""
     runs = _markdown(HEAD, [_row(one) for one in sheets])
-    faults = _markdown(FAULT_HEAD, list(_scenarios(sheets)))
-    made = "\n".join(f"- `{one['command']}` (commit {one['commit']}, {one['machine']})" for one in sheets)
-    return f"{runs}\n\nTasks done a second, around each scenario, over all runs:\n\n{faults}\n\nMade with:\n\n{made}\n"
+    faults = _markdown(["scenario", *(one["pair"] for one in sheets)], list(_scenarios(sheets)))
+    made = "\n".join(f"- `{one['command']}` at {one['commit']} ({one['machine']})" for one in sheets)
+    told = (
+        "Tasks done a second during and after each scenario, in per cent of those before the first; –: not in this run."
+    )
+    return f"{runs}\n\nMade with:\n\n{made}\n\n{told}\n\n{faults}\n"
 
 
 def read_sheets(paths: Iterable[Path]) -> list[Json]:
@@ -80,14 +82,18 @@ def _row(one: Json) -> tuple[str, ...]:
     )
 
 
-def _scenarios(sheets: Sequence[Json]) -> Iterable[tuple[str, ...]]:
-    """Means over all times that it was inflicted."""
-    faults = [fault for one in sheets for fault in one["faults"]]
-    times = Counter(fault["scenario"] for fault in faults)
-    for scenario in sorted(times):
-        mine = [fault for fault in faults if fault["scenario"] == scenario]
-        means = (sum(fault[when] for fault in mine) / len(mine) for when in ("before", "during", "after"))
-        yield (scenario, str(times[scenario]), *(f"{mean:.1f}" for mean in means))
+def _scenarios(sheets: Sequence[Json]) -> Iterator[tuple[str, ...]]:
+    for scenario in sorted({fault["scenario"] for one in sheets for fault in one["faults"]}):
+        yield (scenario, *(_cell(one, scenario) for one in sheets))
+
+
+def _cell(one: Json, scenario: str) -> str:
+    """Means over all times that it was inflicted in this run."""
+    mine = [fault for fault in one["faults"] if fault["scenario"] == scenario]
+    if not mine:
+        return "–"
+    during, after = (mean(fault[when] for fault in mine) / (one["before"] or 1) for when in ("during", "after"))
+    return f"{during:.0%}, {after:.0%}"
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
