@@ -59,8 +59,8 @@ def sign(t: float, what: Any, pid: int = 100) -> ProcessSign:
     return ProcessSign(what=what, t=t, pid=pid, role="worker")
 
 
-def fault(began: float, ended: float, part: str) -> Fault:
-    return Fault(name="cut", scenario="", began=began, ended=ended, detail={"part": part})
+def fault(began: float, ended: float, link: str) -> Fault:
+    return Fault(name="cut", scenario="", began=began, ended=ended, detail={"link": link})
 
 
 def delivery(t: float, version: int = 3, status: int = 204, **headers: str) -> Delivery:

@@ -109,8 +109,8 @@ def test_the_time_in_which_a_process_stood_still_is_no_overlap():
 def test_the_time_in_which_the_database_was_away_is_no_overlap():
     life = (submit(1, PENDING), start(2), start(6, 2, 101), end(40, 1), end(41, 2, 101))
 
-    assert judged(*life, fault(3, 38, "database"), end=[a_task("completed", 5, 2)]).proved
-    assert not judged(*life, fault(3, 38, "cache"), end=[a_task("completed", 5, 2)]).proved
+    assert judged(*life, fault(3, 35, "store+broker"), end=[a_task("completed", 5, 2)]).proved
+    assert not judged(*life, fault(3, 35, "cache"), end=[a_task("completed", 5, 2)]).proved
 
 
 def test_a_killed_process_ends_its_handlers():

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from rich.status import Status
 
 from duly.cli.exits import FAILED, OK
 from duly.cli.output import say
+from duly.cli.signals import on_signals
 from duly.torture.checker import check
 from duly.torture.plan import APP, Plan
 from duly.torture.run import NAMES, Course, Show, torture
@@ -46,6 +48,9 @@ def run_torture(
         Path, typer.Option("--app-dir", help="Folder in which the app's module is looked for.")
     ] = Path(),
     mine: Mine = False,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds after the load in which all must become final.")
+    ] = 300,
     folder: Folder = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     table: TableOf = None,
@@ -82,14 +87,33 @@ def run_torture(
             app_dir=app_dir,
             folder=place,
             mine=mine,
+            patience=timedelta(seconds=patience),
         )
         with _showing() as show:
-            course = asyncio.run(torture(plan, show))
+            course = _run(plan, show)
             show.now("checking")
             verdict = check(place)
         if json_file is not None:
             json_file.write_text(json.dumps(sheet(plan, course, verdict, _command()), indent=1) + "\n")
     raise typer.Exit(_judged(course, verdict))
+
+
+def _run(plan: Plan, show: Show) -> Course:
+    """Ended by a signal, it takes all that it started with it."""
+
+    async def run() -> Course:
+        running = asyncio.ensure_future(torture(plan, show))
+
+        def end() -> None:
+            running.cancel()
+
+        with on_signals(end):
+            return await running
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _judged(course: Course, verdict: Verdict) -> int:

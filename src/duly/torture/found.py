@@ -57,7 +57,9 @@ def stuck(history: History) -> Iterator[Finding]:
             continue
         reason = _waits_for(task)
         if reason not in GOOD_REASONS:
-            yield finding("stuck", task_id, f"still {task['state']} at the end ({reason})", [at_the_end(task)])
+            known = [seen.source for seen in history.sights.get(task_id, [])]
+            says = f"still {task['state']} at the end ({reason})"
+            yield finding("stuck", task_id, says, [*known[:1], *history.starts.get(task_id, [])[-1:], at_the_end(task)])
 
 
 def _waits_for(task: Json) -> str:

@@ -3,21 +3,28 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from duly.torture.finding import END, Finding, finding
+from duly.torture.finding import Finding, finding
 from duly.torture.history import History
 from duly.torture.lives import Lives, Span, length_without
-from duly.torture.records import Effect
+from duly.torture.records import Effect, Fault
+
+BACK = 5.0
+"""Seconds after a fault in which the database may still be out of reach: what hangs is given up after a time limit."""
+
+OF_THE_DATABASE = frozenset({"backends", "pool", "idle_in_tx", "fill"})
+WIRES = frozenset({"cut", "delay", "half-open", "throttle"})
+DATABASES = frozenset({"postgresql", "mariadb", "mysql"})
 
 
 def overlaps(history: History) -> Iterator[Finding]:
     """P4: at most a renewal and the grace, by the time during which the first process ran.
 
-    Not counted: while that process was stopped, and while a fault kept the database out of reach, for then nobody
-    can notice. A handler whose end nobody wrote down ran until its process died. Handlers that sit in a thread and look
-    at nothing cannot be stopped, and are not judged.
+    Not counted: while that process was stopped, and while a fault kept the database out of reach and BACK seconds more,
+    for then nobody can notice. A handler whose end nobody wrote down ran until its process died. Handlers that sit in a
+    thread and look at nothing cannot be stopped, and are not judged.
     """
     lives = Lives(history)
-    away = [(fault.began, fault.ended or END) for fault in history.faults if fault.detail.get("part") == "database"]
+    away = [(one.began, one.ended + BACK) for one in history.faults if one.ended is not None and takes_database(one)]
     bound = history.terms.renewal + history.terms.grace
     for task_id, starts in history.starts.items():
         for first, second, span in _pairs(history, lives, starts):
@@ -27,6 +34,13 @@ def overlaps(history: History) -> Iterator[Finding]:
                 says = f"two handlers ran at once for {seconds:.1f} s, {bound:.1f} s are allowed"
                 yield finding("overlaps", task_id, says, [first, second, *ends])
                 break
+
+
+def takes_database(fault: Fault) -> bool:
+    """Whether the fault keeps workers from their database."""
+    link, server = str(fault.detail.get("link", "")), str(fault.detail.get("server", ""))
+    wire = fault.name in WIRES and "store" in link.split("+")
+    return wire or server in DATABASES or fault.name in OF_THE_DATABASE
 
 
 def _pairs(history: History, lives: Lives, starts: Sequence[Effect]) -> Iterator[tuple[Effect, Effect, Span]]:

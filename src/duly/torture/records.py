@@ -107,7 +107,8 @@ class ProcessSign:
 class Fault:
     """One fault, from its first moment to the moment when all was given back.
 
-    ``detail`` says in ``part`` what was out of reach meanwhile: database, broker or cache.
+    ``detail`` says on what: the ``link`` (store, broker, cache, joined by +) or the ``server``. A line without an end
+    is of the same fault as it began.
     """
 
     what: Literal["fault"] = "fault"
