@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from duly.domain.changed import new
 from duly.domain.errors import Flaw, Invalid, Misconfigured, TooLarge, UnknownType
 from duly.domain.retry import LONGEST_WAIT
 from duly.domain.state import State
@@ -49,7 +50,7 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
     found = _flaws(wanted, limits, now)
     text = _payload(wanted, known, limits, found)
     run_at = max(wanted.run_at or now + (wanted.delay or timedelta()), now).astimezone(UTC)
-    return Task(
+    return new(
         id=task_id,
         type=known.name,
         queue=wanted.queue or known.queue,

@@ -7,13 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from duly.domain.task import Task
-from duly.stores.sql.rows import TASK_COLUMNS, task_of, values_columns, values_of
+from duly.stores.sql.rows import NEW_COLUMNS, TASK_COLUMNS, new_values, task_of, values_columns, values_of
 from duly.stores.sql.schema import tasks
 from duly.stores.sql.types import EPOCH, ID, MICROSECOND, MOMENT
 
-_INSERTED = values_columns()
-_IDS_IN = [position for position, name in enumerate(_INSERTED) if tasks.c[name].type is ID]
-_MOMENTS_IN = [position for position, name in enumerate(_INSERTED) if tasks.c[name].type is MOMENT]
+
+def _of(columns: Sequence[str], kind: object) -> list[int]:
+    """The places of the columns of this type."""
+    return [position for position, name in enumerate(columns) if tasks.c[name].type is kind]
+
+
+_IDS_IN, _MOMENTS_IN = _of(values_columns(), ID), _of(values_columns(), MOMENT)
+_NEW_IDS_IN, _NEW_MOMENTS_IN = _of(NEW_COLUMNS, ID), _of(NEW_COLUMNS, MOMENT)
 _IDS_OUT = [position for position, column in enumerate(TASK_COLUMNS) if column.type is ID]
 _MOMENTS_OUT = [position for position, column in enumerate(TASK_COLUMNS) if column.type is MOMENT]
 _CANCELLING = [column.name for column in TASK_COLUMNS].index("cancelling")
@@ -28,11 +33,17 @@ class Codec:
 
     def row(self, task: Task) -> list[Any]:
         """The values of an insert, in the order of ``values_columns``."""
-        row = list(values_of(task).values())
-        for position in _IDS_IN:
+        return self._in(list(values_of(task).values()), _IDS_IN, _MOMENTS_IN)
+
+    def new_row(self, task: Task) -> list[Any]:
+        """The values of NEW_COLUMNS."""
+        return self._in(list(new_values(task)), _NEW_IDS_IN, _NEW_MOMENTS_IN)
+
+    def _in(self, row: list[Any], ids: Sequence[int], moments: Sequence[int]) -> list[Any]:
+        for position in ids:
             if row[position] is not None:
                 row[position] = row[position].bytes
-        for position in _MOMENTS_IN:
+        for position in moments:
             if row[position] is not None:
                 row[position] = self.moment_in(row[position])
         return row

@@ -15,7 +15,7 @@ from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.clock import Clock
 from duly.stores.sql.codec import Codec
-from duly.stores.sql.rows import TASK_COLUMNS, task_of, values_columns
+from duly.stores.sql.rows import NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, is_new, task_of, values_columns
 
 _AT = {column.name: position for position, column in enumerate(TASK_COLUMNS)}
 
@@ -57,13 +57,16 @@ class Hot:
         self._speech = speech
         self._clock = clock
         self._row = ", ".join(f"`{column.name}`" for column in TASK_COLUMNS)
+        self._insert = _insert(values_columns(), {}, speech.mark)
+        self._insert_new = _insert(NEW_COLUMNS, NEW_CONSTANTS, speech.mark)
 
     def insert(self, connection: Connection, new: Sequence[Task]) -> None:
         """Insert all, or raise what the driver raises when one of the ids or keys is already there."""
-        names = ", ".join(f"`{name}`" for name in values_columns())
-        marks = ", ".join([self._speech.mark] * len(values_columns()))
-        rows = [tuple(self._speech.codec.row(task)) for task in new]
-        connection.exec_driver_sql(f"INSERT INTO duly_tasks ({names}) VALUES ({marks})", rows)  # noqa: S608
+        codec = self._speech.codec
+        if all(map(is_new, new)):
+            connection.exec_driver_sql(self._insert_new, [tuple(codec.new_row(task)) for task in new])
+        else:
+            connection.exec_driver_sql(self._insert, [tuple(codec.row(task)) for task in new])
 
     def complete(self, connection: Connection, changes: Sequence[Change]) -> int:
         """Write plain completions, each if its version and token still hold; returns how many were written."""
@@ -131,6 +134,12 @@ class Hot:
 
     def _marks(self, values: Collection[object]) -> str:
         return ", ".join([self._speech.mark] * len(values))
+
+
+def _insert(columns: Sequence[str], constants: Mapping[str, str], mark: str) -> str:
+    names = ", ".join(f"`{name}`" for name in (*columns, *constants))
+    values = ", ".join((*[mark] * len(columns), *constants.values()))
+    return f"INSERT INTO duly_tasks ({names}) VALUES ({values})"  # noqa: S608  # names of columns, not values
 
 
 def _as_claimed(values: list[Any], claimed: Mapping[str, Any]) -> list[Any]:

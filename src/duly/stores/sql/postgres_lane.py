@@ -21,7 +21,7 @@ from duly.stores.sql import postgres_statements as statements
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
 from duly.stores.sql.repeat import repeated
-from duly.stores.sql.rows import task_of, values_of
+from duly.stores.sql.rows import is_new, new_values, task_of, values_of
 from duly.stores.sql.runner import Waited
 
 ROW_WAIT_MS = 1_000
@@ -54,8 +54,11 @@ class PostgresLane:
 
     async def insert(self, new: Sequence[Task]) -> None:
         """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
-        rows = [tuple(values_of(task).values()) for task in new]
-        inserted = await self._fetch(statements.INSERT, *zip(*rows, strict=True))
+        if all(map(is_new, new)):
+            inserted = await self._fetch(statements.INSERT_NEW, *zip(*map(new_values, new), strict=True))
+        else:
+            rows = [tuple(values_of(task).values()) for task in new]
+            inserted = await self._fetch(statements.INSERT, *zip(*rows, strict=True))
         if len(inserted) < len(new):
             raise RowExists
 

@@ -1,25 +1,35 @@
 """The text of the hot statements on PostgreSQL."""
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy.dialects import postgresql
 
-from duly.stores.sql.rows import TASK_COLUMNS, values_columns
+from duly.stores.sql.rows import NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, values_columns
 from duly.stores.sql.schema import tasks
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
-_INSERTED = ", ".join(f'"{name}"' for name in values_columns())
-_ARRAYS = ", ".join(
-    f"${position}::{tasks.c[name].type.compile(_DIALECT).split('(')[0]}[]"
-    for position, name in enumerate(values_columns(), start=1)
-)
 _ROW = ", ".join(f't."{column.name}"' for column in TASK_COLUMNS)
 
-INSERT = f"""
-INSERT INTO duly_tasks ({_INSERTED})
-SELECT * FROM unnest({_ARRAYS})
+
+def _insert(columns: Sequence[str], constants: Mapping[str, str]) -> str:
+    names = ", ".join(f'"{name}"' for name in (*columns, *constants))
+    arrays = ", ".join(
+        f"${position}::{tasks.c[name].type.compile(_DIALECT).split('(')[0]}[]"
+        for position, name in enumerate(columns, start=1)
+    )
+    return f"""
+INSERT INTO duly_tasks ({names})
+SELECT {", ".join(("x.*", *constants.values()))} FROM unnest({arrays}) AS x
 ON CONFLICT DO NOTHING
 RETURNING 1
 """  # noqa: S608  # names of columns, not values
+
+
+INSERT = _insert(values_columns(), {})
+
+INSERT_NEW = _insert(NEW_COLUMNS, NEW_CONSTANTS)
+"""Half of the values need not be sent."""
 
 
 def _claim(among: str = "", order: str = "") -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from duly.domain.changed import made
+from duly.domain.changed import UNTOUCHED, made
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import printable
 from duly.domain.state import Reason, State
@@ -56,6 +56,65 @@ def values_of(task: Task) -> dict[str, Any]:
         "wake_at": task.wake_at,
         "callback_url": task.callback_url,
     }
+
+
+NEW_COLUMNS = (
+    "id",
+    "type",
+    "queue",
+    "precedence",
+    "payload",
+    "max_attempts",
+    "timeout_us",
+    "run_at",
+    "created_at",
+    "state",
+    "expires_at",
+    "key",
+    "tags",
+    "request_id",
+    "traceparent",
+    "wake_at",
+    "callback_url",
+)
+"""Where new tasks differ from each other; all else is the same in all of them: ``NEW_CONSTANTS``, and NULL."""
+
+NEW_CONSTANTS = {
+    "attempt": "0",
+    "failures": "0",
+    "crashes": "0",
+    "version": "1",
+    "progress_seq": "0",
+    "cancelling": "FALSE",
+}
+
+
+def is_new(task: Task) -> bool:
+    """Whether nothing has happened to the task yet, as with nearly all that are inserted."""
+    return vars(task).items() >= UNTOUCHED.items()
+
+
+def new_values(task: Task) -> tuple[Any, ...]:
+    """The values of NEW_COLUMNS."""
+    return (
+        task.id,
+        task.type,
+        task.queue,
+        HIGHEST_PRIORITY - task.priority,
+        task.payload,
+        task.max_attempts,
+        task.timeout // MICROSECOND,
+        task.run_at,
+        task.created_at,
+        task.state.value,
+        task.expires_at,
+        task.key,
+        tags_text(task.tags),
+        task.request_id,
+        task.traceparent,
+        task.wake_at,
+        task.callback_url,
+    )
 
 
 def values_columns() -> tuple[str, ...]:
