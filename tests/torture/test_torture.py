@@ -41,9 +41,9 @@ def installed(done: "subprocess.CompletedProcess[str]") -> None:
 
 @pytest.mark.system
 @pytest.mark.timeout(WITHIN)
-def test_a_minute_of_torture_on_postgresql_and_redis_loses_and_doubles_nothing(place: Place):
+def test_a_torture_on_postgresql_and_redis_loses_and_doubles_nothing(place: Place):
     figures = place.folder / "figures.json"
-    how = ("--minutes", "1", "--rate", "12", "--clients", "4", "--seed", "7", "--json", str(figures))
+    how = ("--minutes", "0.6", "--rate", "10", "--clients", "4", "--seed", "7", "--json", str(figures))
 
     done = tortured(place, "--store", "postgresql", "--broker", "redis", "--faults", FAULTS, *how)
 
@@ -52,8 +52,8 @@ def test_a_minute_of_torture_on_postgresql_and_redis_loses_and_doubles_nothing(p
     assert "lost 0 · doubled 0 · " in done.stdout
     told = json.loads(figures.read_text())
     assert told["proved"]
-    assert told["tasks"] > 50
-    assert len(told["faults"]) >= 3
+    assert told["tasks"] > 20
+    assert len(told["faults"]) >= 1
 
 
 @pytest.mark.system

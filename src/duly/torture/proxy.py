@@ -72,12 +72,15 @@ class Proxy:
             server.close()
             self._close_all()
 
+    def _cuts(self) -> bool:
+        return self.mode is Mode.CUT
+
     def _close_all(self) -> None:
         while self._wires:
             self._wires.pop().close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.mode is Mode.CUT:
+        if self._cuts():
             writer.transport.abort()
             return
         try:
@@ -86,6 +89,9 @@ class Proxy:
             writer.transport.abort()
             return
         wire = Wire((writer, far_writer), dead=self.mode is Mode.HALF_OPEN)
+        if self._cuts():  # since the connection was begun
+            wire.close()
+            return
         self._wires.append(wire)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pass_on(wire, reader, far_writer))
