@@ -2,7 +2,7 @@
 
 - the rows of the settings, on the page and in the section where each one stands;
 - the table of problems;
-- the tables of metrics;
+- the tables of metrics, and of what was measured under faults;
 - the reference of Python names and of commands;
 - `openapi.json`, and the table of standards and tests;
 - the page of mistakes: what `mistakes.toml` says of each, and the tests that are marked with its number.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import ByteSize
 
-from docs import metrics_pages, reference_pages, standards_pages
+from docs import metrics_pages, reference_pages, standards_pages, torture_pages
 from duly.api import problems
 from duly.settings import PREFIX, Settings
 
@@ -50,8 +50,10 @@ line without a test says so. This page is made by `make docs` from `docs/mistake
 def pages() -> Mapping[Path, str]:
     """Every generated page as it should be."""
     settings, metrics = DOCS / "operate" / "settings.md", DOCS / "operate" / "metrics.md"
+    faults = DOCS / "operate" / "faults.md"
     return {
         metrics: metrics_pages.with_metrics(metrics.read_text(encoding="utf-8")),
+        faults: torture_pages.with_faults(faults.read_text(encoding="utf-8")),
         settings: with_settings(settings.read_text(encoding="utf-8")),
         DOCS / "problems" / "README.md": PROBLEMS + "".join(_problem_rows()),
         DOCS / "mistakes.md": mistakes(),
