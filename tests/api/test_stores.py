@@ -1,15 +1,28 @@
 """The same answers over every store."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from duly.domain.fact import Returned
+from duly.engine.jsontext import encoded
 from tests.contracts.places import KINDS, Place, place
 from tests.support.moves import claims, decided
 from tests.support.serving import Served, serving
+
+TEXTS = st.text(max_size=40) | st.text("\0\x1f\x7f\u2028\ufffe\U0010ffff\\\"'%\u00e9\u0301", max_size=20)
+NUMBERS = st.integers() | st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+"""All that JSON can carry: every character but a lone surrogate, numbers of any length, no NaN."""
 
 HELLO = {"type": "text.reverse", "payload": {"text": "hello"}}
 
@@ -70,6 +83,25 @@ async def test_a_task_goes_its_way_and_is_shown_alike(api):
     assert shown.headers["etag"] == 'W/"3.0"'
     assert result.text == '{"n":123456789012345678901234567890}'
     assert [event["kind"] for event in story.json()["events"]] == ["submitted", "claimed", "completed"]
+
+
+@pytest.mark.mistake(4)
+@given(st.lists(VALUES, min_size=1, max_size=40))
+@settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+async def test_every_value_comes_back_as_it_was_sent_as_payload_and_as_result(api, values):
+    batch = json.dumps({"tasks": [{"type": "anything", "payload": {"value": value}} for value in values]})
+    submitted = await api.client.post("/v1/tasks/batch", content=batch, headers={"content-type": "application/json"})
+    ids = [task["id"] for task in submitted.json()["tasks"]]
+    claimed = await claims(api.store, limit=len(ids))
+    for task in claimed:
+        await decided(api.store, task, Returned(task.claim, encoded(values[ids.index(str(task.id))])))
+    shown = [json.loads((await api.client.get(f"/v1/tasks/{task_id}")).content) for task_id in ids]
+    results = [json.loads((await api.client.get(f"/v1/tasks/{task_id}/result")).content) for task_id in ids]
+
+    # As text, because 1 == 1.0 == True, and -0.0 == 0.0.
+    assert [json.dumps(task["payload"]["value"]) for task in shown] == [json.dumps(value) for value in values]
+    assert [json.dumps(task["result"]) for task in shown] == [json.dumps(value) for value in values]
+    assert [json.dumps(result) for result in results] == [json.dumps(value) for value in values]
 
 
 async def test_a_key_gives_one_task(api):
