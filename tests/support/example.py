@@ -39,6 +39,18 @@ class Part(Running):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
 
+    @contextmanager
+    def standing_still(self) -> Iterator[Callable[[], None]]:
+        """It and its children do nothing until what is yielded is called, or this ends."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield self._go_on
+        finally:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        os.killpg(self.pid, signal.SIGCONT)
+
 
 @dataclass(frozen=True)
 class Example:

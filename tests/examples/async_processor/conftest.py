@@ -1,7 +1,5 @@
 """`examples/async_processor` as real processes: PostgreSQL, Celery, and two Redis servers of its own."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from redis import Redis
 
 from tests.support.databases import postgres_database
 from tests.support.example import Example, Part, an_example
-from tests.support.processes import eventually
+from tests.support.example_rows import Rows
 from tests.support.servers import RedisServer, ended
 
 API = "uvicorn app.main:app --reload --port {port}"
@@ -48,22 +46,9 @@ class Processor:
         assert answer.status_code == 200, answer.text
         return answer.json()["task_id"]
 
-    def count(self, table: str) -> int:
-        return self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-
-    def drain(self) -> None:
-        """Wait until nothing is left to do."""
-        left = "SELECT count(*) FROM duly_tasks WHERE state IN ('scheduled', 'pending', 'running')"
-        eventually(lambda: self.database.execute(left).fetchone() == (0,))
-
-    @contextmanager
-    def refusing(self, rule: str) -> Iterator[None]:
-        """The database refuses rows of ours that are not so."""
-        self.database.execute(f"ALTER TABLE tasks ADD CONSTRAINT refusing CHECK ({rule}) NOT VALID")
-        try:
-            yield
-        finally:
-            self.database.execute("ALTER TABLE tasks DROP CONSTRAINT refusing")
+    @property
+    def rows(self) -> Rows:
+        return Rows(self.database)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +71,5 @@ def worker(processor: Processor) -> Iterator[Part]:
 @pytest.fixture
 def worker_standing_still(worker: Part) -> Iterator[Callable[[], None]]:
     """The worker claims nothing until this is called."""
-    os.killpg(worker.pid, signal.SIGSTOP)
-    try:
-        yield lambda: os.killpg(worker.pid, signal.SIGCONT)
-    finally:
-        os.killpg(worker.pid, signal.SIGCONT)
+    with worker.standing_still() as go_on:
+        yield go_on

@@ -58,19 +58,19 @@ def test_the_table_has_the_columns_of_the_contract_and_the_row_its_result(proces
 def test_a_submit_is_answered_within_50_milliseconds_at_the_median(processor, worker_standing_still):
     median = quickest_median(processor.submit, MOST_SECONDS)
     worker_standing_still()
-    processor.drain()
+    processor.rows.drain()
 
     assert median < MOST_SECONDS
 
 
 @pytest.mark.mistake(1)
 def test_a_row_that_the_database_refuses_leaves_no_task(processor):
-    before = processor.count("tasks"), processor.count("duly_tasks")
-    with processor.refusing("status <> 'pending'"):
+    before = processor.rows.count("tasks"), processor.rows.count("duly_tasks")
+    with processor.rows.refusing("status <> 'pending'"):
         answer = processor.client.post("/process")
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
-    assert (processor.count("tasks"), processor.count("duly_tasks")) == before
+    assert (processor.rows.count("tasks"), processor.rows.count("duly_tasks")) == before
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_celery_worker_that_is_killed_in_mid_task_has_it_run_again_by_another(
 
 @pytest.mark.mistake(26)
 def test_a_task_is_tried_three_times_then_failed_and_may_be_redriven(processor, worker):
-    with processor.refusing("status <> 'completed'"):
+    with processor.rows.refusing("status <> 'completed'"):
         task_id = processor.submit()
         failed = settled(processor.client, f"/results/{task_id}", "failed")
         dead = processor.client.get("/v1/tasks", params={"state": "failed"}).json()["tasks"]
@@ -177,7 +177,7 @@ def test_prometheus_and_autoscalers_are_told_how_much_waits(processor, worker_st
     assert [(queue["name"], queue["pending"]) for queue in stats] == [("default", 1)]
     eventually(lambda: 'duly_queue_tasks{queue="default",state="pending"} 1' in processor.client.get("/metrics").text)
     worker_standing_still()
-    processor.drain()
+    processor.rows.drain()
 
 
 def test_one_setting_asks_everybody_for_a_token_and_another_limits_them(processor, worker):

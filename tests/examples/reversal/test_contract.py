@@ -37,19 +37,19 @@ def test_a_text_is_accepted_and_turned_round(reversal, worker, path):
 def test_a_submit_is_answered_within_50_milliseconds_at_the_median(reversal, worker_standing_still):
     median = quickest_median(reversal.submit, MOST_SECONDS)
     worker_standing_still()
-    reversal.drain()
+    reversal.rows.drain()
 
     assert median < MOST_SECONDS
 
 
 @pytest.mark.mistake(1)
 def test_a_row_that_the_database_refuses_leaves_no_task(reversal):
-    before = reversal.count("tasks"), reversal.count("duly_tasks")
-    with reversal.refusing("input_data <> 'refused'"):
+    before = reversal.rows.count("tasks"), reversal.rows.count("duly_tasks")
+    with reversal.rows.refusing("input_data <> 'refused'"):
         answer = reversal.client.post("/tasks/", json={"input_data": "refused"})
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
-    assert (reversal.count("tasks"), reversal.count("duly_tasks")) == before
+    assert (reversal.rows.count("tasks"), reversal.rows.count("duly_tasks")) == before
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_without_redis_the_database_answers(reversal, worker):
 
 @pytest.mark.mistake(29)
 def test_a_task_that_keeps_failing_is_listed_and_redriven(reversal, worker):
-    with reversal.refusing("result <> 'on'"):
+    with reversal.rows.refusing("result <> 'on'"):
         path = reversal.submit("no")
         assert settled(reversal.client, path, "FAILED")["result"] is None
         dead = reversal.client.get("/v1/tasks", params={"state": "failed"}).json()["tasks"]
