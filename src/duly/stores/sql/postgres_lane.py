@@ -4,8 +4,10 @@ Plans are made once for each connection, perhaps on an empty table, and kept. Th
 forbid what such a plan would use and what is slow on a full one (``PLANNER``).
 """
 
+import asyncio
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -37,7 +39,9 @@ PLANNER = {
 }
 
 LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
-"""Whatever raised one of these, its connection is not used again."""
+ENDS = (*LOST, asyncio.CancelledError)
+"""Whatever raised one of these, its connection is not used again. Also when a call is cancelled, by its time limit too:
+the pool would wait without limit for what the server says to the cancel, and on a dead connection it says nothing."""
 
 ERRORS = (*OUTSIDE, asyncpg.PostgresError, *LOST)
 
@@ -112,8 +116,10 @@ class PostgresLane:
         return {task.id: task for task in map(task_of, rows)}
 
     async def close(self) -> None:
-        """See Lane."""
-        await self._pool.close()
+        """See Lane. The pool ends what does not say good-bye in time: a dead connection never does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._longest.total_seconds()):
+                await self._pool.close()
 
     def _now(self) -> datetime | None:
         """None: the server's own time."""
@@ -128,7 +134,7 @@ class PostgresLane:
             self._waited(time.perf_counter() - began)
             try:
                 rows: list[Any] = await connection.fetch(statement, *arguments)
-            except LOST:
+            except ENDS:
                 connection.terminate()
                 raise
             return rows

@@ -1,0 +1,52 @@
+"""Connections that stay open and carry nothing any more: each call ends in time, and the next ones get new ones."""
+
+import asyncio
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from duly.domain.errors import StoreUnavailable
+from duly.domain.task import WorkerId
+from duly.stores.sql.migrate import migrate
+from duly.stores.sql.open import open_sql_store
+from duly.torture.proxy import Mode, Proxy
+from tests.support.builders import LEASE, a_task
+
+LONGEST = timedelta(seconds=1)
+PATIENCE = 40
+PORTS = {"postgresql": 5432, "mysql": 3306}
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+async def wire_and_store(request, new_database):
+    with new_database(request.param) as url:
+        await migrate(url)
+        address = urlsplit(url)
+        proxy = Proxy(address.hostname, address.port or PORTS[request.param])
+        async with proxy.open():
+            account, sign, _ = address.netloc.rpartition("@")
+            by_wire = urlunsplit(address._replace(netloc=f"{account}{sign}127.0.0.1:{proxy.own_port}"))
+            store = await open_sql_store(by_wire, longest=LONGEST)
+            yield proxy, store
+            async with asyncio.timeout(PATIENCE):
+                await store.close()
+
+
+async def test_calls_on_dead_connections_end_in_time_and_new_ones_heal(wire_and_store):
+    """Once, a pool waited for ever for the answer to a cancel that nobody could hear, and kept the place."""
+    wire, store = wire_and_store
+    task = a_task()
+    await store.tasks.add([task])
+    await asyncio.gather(*(store.tasks.get([task.id]) for _ in range(20)))
+
+    wire.turn(Mode.HALF_OPEN)
+    calls = [store.tasks.get([task.id]) for _ in range(20)]
+    calls += [store.tasks.claim("nothing", 1, WorkerId("w"), LEASE) for _ in range(20)]
+    async with asyncio.timeout(PATIENCE):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    wire.turn(Mode.OPEN)
+
+    assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+    async with asyncio.timeout(PATIENCE):
+        assert (await store.tasks.get([task.id]))[task.id].id == task.id
