@@ -209,6 +209,19 @@ async def test_tasks_that_come_together_do_not_start_a_process_each() -> None:
     assert len(started) < 6
 
 
+async def test_a_time_out_in_the_wait_for_a_process_is_not_charged_to_a_handler_that_never_began() -> None:
+    """It counted as a failure: tasks that had crashed together failed by time-out, and nobody had run them again."""
+    async with a_stage(TYPES) as stage:
+        opened = _processes(stage, started_at_once=1)
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(_run(stage, opened))
+            second = group.create_task(_run(stage, opened, Cause.TIMEOUT))
+        opened.close()
+
+    assert isinstance(first.result(), Returned)
+    assert isinstance(second.result(), Snoozed)
+
+
 async def test_who_is_told_to_end_while_waiting_for_a_process_needs_none() -> None:
     async with a_stage(TYPES) as stage:
         opened = _processes(stage, started_at_once=1)

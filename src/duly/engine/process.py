@@ -64,12 +64,17 @@ class Processes:
     async def run(self, running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
         """Run the attempt to its end, or end it as ``running`` is told to.
 
+        A task that waited for a process to its time-out has not begun, and is put back uncharged.
         A task that is to run alone gets a new process: what another task left behind in an old one must not kill it.
         """
         try:
             process = await self._process(running)
         except OSError as error:
             self._nursery.emit("process.unstarted", {"task": str(running.task.id), "error": repr(error)})
+            return Snoozed(running.task.claim, NO_PROCESS)
+        if running.cause is Cause.TIMEOUT:
+            if process is not None:
+                self._keep_or_kill(process, running.task)
             return Snoozed(running.task.claim, NO_PROCESS)
         if process is None:
             return _ended(running, judge, None)
