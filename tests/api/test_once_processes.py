@@ -33,7 +33,10 @@ async def _posts(url: str, count: int) -> list[httpx.Response]:
 
 @pytest.mark.system
 @pytest.mark.mistake(3)
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param("sqlite", marks=pytest.mark.full), "postgresql", pytest.param("mysql", marks=pytest.mark.full)],
+)
 def test_of_fifty_equal_requests_at_two_processes_one_makes_a_task_also_across_a_restart(
     tmp_path: Path, new_database, kind
 ):

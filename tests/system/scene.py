@@ -15,6 +15,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 import psutil
+import pytest
 from sqlalchemy.engine import make_url
 
 from duly.client import Client
@@ -29,6 +30,13 @@ T = TypeVar("T")
 APP = Path(__file__).parent / "programs" / "app.py"
 PATIENCE = 150.0
 """Seconds that a test waits for what must happen, on a machine that does much else besides."""
+
+IN_THE_GATE_ON_POSTGRESQL = pytest.mark.parametrize(
+    "scene",
+    [pytest.param("sqlite", marks=pytest.mark.full), "postgresql", pytest.param("mariadb", marks=pytest.mark.full)],
+    indirect=True,
+)
+"""For what takes long, and does not depend much on the database; ``make full`` runs it on all."""
 
 SHORT = {"DULY_LEASE": "2s", "DULY_GRACE": "2s", "DULY_POLL_INTERVAL": "200ms", "DULY_LOG_FORMAT": "json"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from duly.domain.state import Reason, State
 from tests.support.processes import eventually
-from tests.system.scene import Scene, gone, send
+from tests.system.scene import IN_THE_GATE_ON_POSTGRESQL, Scene, gone, send
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
@@ -87,6 +87,7 @@ def test_a_handler_that_ends_under_a_lost_claim_has_its_result_refused(scene: Sc
 
 
 @pytest.mark.mistake(26)
+@IN_THE_GATE_ON_POSTGRESQL
 def test_a_handler_that_kills_its_worker_is_found_out_and_its_neighbours_complete(scene: Scene):
     gate = scene.gate()
     neighbours = scene.submit("hold.async", 5, gate=str(gate))

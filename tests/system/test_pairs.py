@@ -8,14 +8,13 @@ from benchmarks.under_fire import an_empty
 
 pytestmark = pytest.mark.system
 
-IN_THE_GATE: tuple[Pair, ...] = (("postgresql", "rabbitmq"),)
 
-
+@pytest.mark.full  # the gate has a torture of its own
 @pytest.mark.mistake(1)
 @pytest.mark.mistake(15)
 @pytest.mark.mistake(34)
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("pair", IN_THE_GATE, ids="+".join)
+@pytest.mark.parametrize("pair", [("postgresql", "rabbitmq")], ids="+".join)
 def test_five_hundred_mixed_tasks_survive_what_happens_to_broker_and_workers(pair: Pair, tmp_path: Path):
     under_fire(pair, tmp_path, Plan(tasks=500, deaths=1, patience=400))
 

@@ -8,12 +8,13 @@ import pytest
 
 from duly.domain.state import Reason, State
 from tests.support.processes import eventually
-from tests.system.scene import PATIENCE, Scene, children, gone
+from tests.system.scene import IN_THE_GATE_ON_POSTGRESQL, PATIENCE, Scene, children, gone
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 @pytest.mark.mistake(43)
+@IN_THE_GATE_ON_POSTGRESQL
 def test_a_stopped_worker_finishes_what_it_can_and_puts_back_the_rest_uncharged(scene: Scene):
     soon, never = scene.gate(), scene.gate()
     with scene.worker() as worker:

@@ -34,7 +34,7 @@ TASKS = [
 def test_the_fast_encoding_of_a_task_is_what_the_model_writes(task):
     waiting = Waiting(reason="not_due", detail="later", until=NOON)
 
-    written = task_json(task, waiting)
+    written = task_json(task, waiting.model_dump_json())
 
     assert json.loads(written) == json.loads(Task.model_validate_json(written).model_dump_json())
 

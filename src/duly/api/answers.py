@@ -15,6 +15,7 @@ from duly.wire.encode import View, task_json
 from duly.wire.task import Waiting
 
 SOON = 1
+NO_REASON = "null"
 LATEST = 60
 """Seconds: nobody is told to stay away for longer."""
 
@@ -32,21 +33,22 @@ async def task_response(
     sent = dict(headers or {})
     if not task.final:
         sent["retry-after"] = str(retry_after(service, task))
-    return json_response(task_json(task, reasons.get(task.id), view=view), status, sent)
+    return json_response(task_json(task, reasons.get(task.id, NO_REASON), view=view), status, sent)
 
 
-async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> dict[TaskId, Waiting]:
-    """Why each of these does not run yet. What was committed is answered even when nobody can say why it waits."""
+async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> dict[TaskId, str]:
+    """Why each of these does not run yet, as JSON. What was committed is answered even when nobody can say why."""
     try:
         found = await service.tasks.waiting(tasks)
     except StoreUnavailable:
         return {}
-    return {task_id: _waiting(why) for task_id, why in found.items()}
+    texts = {why: _waiting(why).model_dump_json() for why in set(found.values())}
+    return {task_id: texts[why] for task_id, why in found.items()}
 
 
-def tasks_json(tasks: Iterable[Task], reasons: Mapping[TaskId, Waiting], view: View) -> str:
+def tasks_json(tasks: Iterable[Task], reasons: Mapping[TaskId, str], view: View) -> str:
     """Tasks as the elements of a JSON array, without its brackets."""
-    return ",".join(task_json(task, reasons.get(task.id), view=view) for task in tasks)
+    return ",".join(task_json(task, reasons.get(task.id, NO_REASON), view=view) for task in tasks)
 
 
 def etag(task: Task) -> str:

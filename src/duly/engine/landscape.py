@@ -1,7 +1,7 @@
 """Who serves what, as it was a moment ago: why a task waits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from duly.domain.state import Reason, State
@@ -30,6 +30,8 @@ class View:
 
     queues: Mapping[str, QueueState]
     workers: tuple[WorkerRecord, ...]
+    _told: dict[tuple[str, str], Waiting] = field(default_factory=dict[tuple[str, str], Waiting], compare=False)
+    """What was said of a queue and a type: the same for all that wait there."""
 
     def waiting(self, task: Task) -> Waiting | None:
         """Why this task is not running; None when it is running or final."""
@@ -37,7 +39,10 @@ class View:
             case State.SCHEDULED:
                 return _scheduled(task)
             case State.PENDING:
-                return self._pending(task)
+                place = (task.queue, task.type)
+                if place not in self._told:
+                    self._told[place] = self._pending(task)
+                return self._told[place]
             case _:
                 return None
 

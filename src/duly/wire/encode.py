@@ -12,7 +12,6 @@ from json.encoder import encode_basestring_ascii as quoted
 from duly.domain.event import TaskEvent
 from duly.domain.moment import rfc3339
 from duly.domain.task import Task
-from duly.wire.task import Waiting
 
 
 class View(StrEnum):
@@ -25,8 +24,8 @@ class View(StrEnum):
     """Without payload, result and tracebacks."""
 
 
-def task_json(task: Task, waiting: Waiting | None = None, *, view: View = View.FULL) -> str:
-    """The task as ``wire.task.Task`` would be written, in ASCII."""
+def task_json(task: Task, waiting: str = "null", *, view: View = View.FULL) -> str:
+    """The task as ``wire.task.Task`` would be written, in ASCII; ``waiting`` is JSON, a ``wire.task.Waiting``."""
     contents = "" if view is View.BASIC else f'"payload":{task.payload},"result":{task.result or "null"},'
     tags = ",".join(map(quoted, task.tags))
     return (
@@ -36,7 +35,7 @@ def task_json(task: Task, waiting: Waiting | None = None, *, view: View = View.F
         f'"max_attempts":{task.max_attempts},"run_at":"{rfc3339(task.run_at)}",'
         f'"created_at":"{rfc3339(task.created_at)}","started_at":{_time(task.started_at)},'
         f'"finished_at":{_time(task.finished_at)},"expires_at":{_time(task.expires_at)},"key":{_text(task.key)},'
-        f'"tags":[{tags}],"version":{task.version},"waiting":{waiting.model_dump_json() if waiting else "null"}}}'
+        f'"tags":[{tags}],"version":{task.version},"waiting":{waiting}}}'
     )
 
 
