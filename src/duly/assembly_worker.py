@@ -79,4 +79,7 @@ def worker_parts(core: Core) -> WorkerParts:
 def _bind(task: Task) -> None:
     """Put the task on every log line of its attempt."""
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(task=str(task.id), request_id=task.request_id)
+    if task.request_id is None:
+        structlog.contextvars.bind_contextvars(task=task.id_text)
+    else:
+        structlog.contextvars.bind_contextvars(task=task.id_text, request_id=task.request_id)

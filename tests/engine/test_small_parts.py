@@ -165,9 +165,9 @@ async def test_what_a_meter_counts_is_written_and_counted_anew() -> None:
     reading = MeterReading(meter, store.queues)
     mail = a_task(queue="mail")
     meter.submitted(mail)
-    meter.started(mail, timedelta(milliseconds=3))
-    meter.settled(replace(mail, state=State.COMPLETED), timedelta(days=1))
-    meter.settled(replace(mail, state=State.FAILED), timedelta())
+    meter.started(mail, 0.003)
+    meter.settled(replace(mail, state=State.COMPLETED), 86_400.0)
+    meter.settled(replace(mail, state=State.FAILED), 0.0)
 
     written = await reading.step(NOON)
     (row,) = await store.queues.rates(DAY)

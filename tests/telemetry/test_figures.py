@@ -66,7 +66,7 @@ def test_an_attempt_is_counted_by_what_became_of_its_task(state: State, reason: 
     meter = Meter("process-1")
     task = a_task(queue="mail", type="send", state=state, reason=reason)
 
-    meter.settled(task, task.timeout)
+    meter.settled(task, task.timeout.total_seconds())
 
     found = shown(meter.figures())
     assert found["duly_settled_attempts_total", outcome, "mail", "send"] == 1

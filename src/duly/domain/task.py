@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NewType
 from uuid import UUID
 
@@ -74,6 +75,11 @@ class Task:
     traceparent: str | None = None
     callback_url: str | None = None
     """Who is told when the task has become final, each time that it does."""
+
+    @cached_property
+    def id_text(self) -> str:
+        """The id as text, made once: its log lines have it, and so have all that it becomes."""
+        return str(self.id)
 
     @property
     def final(self) -> bool:

@@ -178,7 +178,17 @@ def _settle(task: Task, fact: WorkerFact, now: datetime) -> Change:
 
 def _completed(task: Task, result: str, now: datetime) -> Change:
     """Completed, whatever went before: the errors of earlier attempts are in its story, not in its row."""
-    after = changed(_next(task, State.COMPLETED), result=result, error=None, finished_at=now, cancelling=False)
+    after = changed(
+        task,
+        state=State.COMPLETED,
+        reason=None,
+        version=task.version + 1,
+        lease_until=None,
+        finished_at=now,
+        result=result,
+        error=None,
+        cancelling=False,
+    )
     return Change(task, after)
 
 

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -14,7 +16,7 @@ class Encoded:
 def encoded(value: object) -> str:
     """The value as JSON text in ASCII. Raises ValueError for NaN, infinities, lone surrogates and what has no form."""
     try:
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = _ENCODER.encode(value)
         if "\\ud" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except (TypeError, RecursionError) as error:

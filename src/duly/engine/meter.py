@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
 
 from duly.domain import families
@@ -17,7 +17,6 @@ OUTCOMES = ("completed", "failed", "cancelled", "retried", "put_back")
 COMPLETED, FAILED, CANCELLED, RETRIED, PUT_BACK = range(len(OUTCOMES))
 
 _BY_STATE = {State.COMPLETED: COMPLETED, State.FAILED: FAILED, State.CANCELLED: CANCELLED}
-_MILLISECOND = timedelta(milliseconds=1)
 
 Place = tuple[str, str]
 """A queue and a type."""
@@ -56,20 +55,20 @@ class Meter:
         with self._lock:
             self._counts[task.queue, task.type].submitted += 1
 
-    def started(self, task: Task, wait: timedelta) -> None:
-        """A task was claimed after it had been ready for so long."""
-        wait_ms = wait / _MILLISECOND
+    def started(self, task: Task, wait: float) -> None:
+        """A task was claimed after it had been ready for so many seconds."""
+        wait_ms = wait * 1000
         with self._lock:
             count = self._counts[task.queue, task.type]
             count.waits[bisect_left(BOUNDS_MS, wait_ms)] += 1
             count.waited_ms += wait_ms
 
-    def settled(self, task: Task, run: timedelta) -> None:
-        """An attempt ended after so long, and left the task like this."""
+    def settled(self, task: Task, run: float) -> None:
+        """An attempt ended after so many seconds, and left the task like this."""
         outcome = _BY_STATE.get(task.state)
         if outcome is None:
             outcome = RETRIED if task.reason in (Reason.HANDLER_ERROR, Reason.TIMEOUT) else PUT_BACK
-        run_ms = run / _MILLISECOND
+        run_ms = run * 1000
         with self._lock:
             count = self._counts[task.queue, task.type]
             count.runs[bisect_left(BOUNDS_MS, run_ms)] += 1

@@ -125,7 +125,7 @@ class Runner:
 
     async def _attempt(self, attempt: Attempt) -> None:
         running, task = attempt.running, attempt.task
-        self._tools.meter.started(task, self._now() - task.run_at)
+        self._tools.meter.started(task, (self._now() - task.run_at).total_seconds())
         loop = asyncio.get_running_loop()
         attempt.timer = loop.call_later(task.timeout.total_seconds(), running.end, Cause.TIMEOUT)
         fact = await self._execute(attempt)
@@ -238,20 +238,17 @@ class Runner:
             self._told(task, settled, claimed_at)
 
     def _told(self, task: Task, settled: Task, claimed_at: float) -> None:
-        run = timedelta(seconds=time.monotonic() - claimed_at)
-        wait = max((task.started_at or task.run_at) - task.run_at, timedelta())
+        run = time.monotonic() - claimed_at
+        wait = ((task.started_at or task.run_at) - task.run_at).total_seconds()
         self._tools.meter.settled(settled, run)
-        self._tools.emit(
-            "task.settled",
-            _facts(task)
-            | {
-                "outcome": settled.state.value,
-                "reason": None if settled.reason is None else settled.reason.value,
-                "wait_ms": round(wait / timedelta(milliseconds=1), 1),
-                "run_ms": round(run / timedelta(milliseconds=1), 1),
-            }
-            | _error_of(settled, task.attempt),
-        )
+        facts = _facts(task)
+        facts["outcome"] = settled.state.value
+        facts["reason"] = None if settled.reason is None else settled.reason.value
+        facts["wait_ms"] = round(max(wait, 0.0) * 1000, 1)
+        facts["run_ms"] = round(run * 1000, 1)
+        if settled.error is not None:
+            facts |= _error_of(settled.error, task.attempt)
+        self._tools.emit("task.settled", facts)
 
     def _now(self) -> datetime:
         return self._tools.store.clock.now()
@@ -259,7 +256,7 @@ class Runner:
 
 def _facts(task: Task) -> dict[str, object]:
     return {
-        "task": str(task.id),
+        "task": task.id_text,
         "type": task.type,
         "queue": task.queue,
         "attempt": task.attempt,
@@ -267,11 +264,9 @@ def _facts(task: Task) -> dict[str, object]:
     }
 
 
-def _error_of(settled: Task, attempt: int) -> dict[str, object]:
+def _error_of(stored: str, attempt: int) -> dict[str, object]:
     """The class of what this attempt failed by; its text is no fact for a log."""
-    if settled.error is None:
-        return {}
-    error = json.loads(settled.error)
+    error = json.loads(stored)
     return {"error_type": error["type"]} if error["attempt"] == attempt else {}
 
 

@@ -42,6 +42,8 @@ class Signature:
 
     parameters: tuple[str, ...]
     """Names of the payload's fields, in the order of the signature."""
+    fields: tuple[str, ...]
+    """What ``payload`` calls them."""
     context: str | None
     """The name of the parameter that takes the Context, if there is one."""
     payload: type[BaseModel]
@@ -55,7 +57,7 @@ class Signature:
         unknown = [Flaw(f"/payload/{name}", "unexpected argument") for name in arguments if name not in self.parameters]
         if unknown:
             raise Invalid("The arguments do not fit the handler's signature.", unknown)
-        values = {f"field_{self.parameters.index(name)}": value for name, value in arguments.items()}
+        values = {self.fields[self.parameters.index(name)]: value for name, value in arguments.items()}
         try:
             dumped = self.payload.model_construct(None, **values).model_dump(
                 mode="json", by_alias=True, exclude_unset=True, round_trip=True, warnings=False
@@ -72,13 +74,15 @@ class Signature:
             model = self.payload.model_validate_json(text)
         except ValidationError as error:
             raise Invalid("The payload does not fit the handler's signature.", flaws(error, "/payload")) from error
-        return {name: getattr(model, f"field_{index}") for index, name in enumerate(self.parameters)}
+        return dict(zip(self.parameters, map(model.__dict__.__getitem__, self.fields), strict=True))
 
     def encode_result(self, value: object) -> str:
         """The stored result. Raises ResultInvalid when JSON cannot carry it or it does not fit the annotation."""
         try:
             carried = self.carrier.model_construct(None, value=value)
-            text = encoded(carried.model_dump(mode="json", by_alias=True, warnings=False)["value"])
+            text = self._plain(carried)
+            if text is None:
+                text = encoded(carried.model_dump(mode="json", by_alias=True, warnings=False)["value"])
             self.result.validate_json(text, strict=True)
         except ValidationError as error:
             places = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws(error, ""))
@@ -86,6 +90,16 @@ class Signature:
         except Exception as error:  # serializers and validators may be the user's own
             raise ResultInvalid(f"The result cannot be stored as JSON: {type(error).__name__}: {error}") from error
         return text
+
+    def _plain(self, carried: BaseModel) -> str | None:
+        """What most results are: JSON in ASCII, without anything to refuse or to escape. None: look closer."""
+        try:
+            text = self.carrier.__pydantic_serializer__.to_json(carried, by_alias=True, warnings=False)
+        except ValueError:  # it has what text cannot have
+            return None
+        if not text.isascii() or b"NaN" in text or b"Infinity" in text:
+            return None
+        return text[len(b'{"value":') : -1].decode()
 
 
 def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
@@ -129,7 +143,8 @@ def signature_of(function: Callable[..., object], name: str) -> Signature:
         carrier = create_model(f"{name}.result", __config__=_STRICT_FLOATS, value=(returned, ...))
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise Misconfigured(f"Handler {name!r} has an annotation that JSON cannot carry: {error}") from error
-    return Signature(tuple(p.name for p in taken), context, payload, result, carrier)
+    fields = tuple(f"field_{index}" for index in range(len(taken)))
+    return Signature(tuple(p.name for p in taken), fields, context, payload, result, carrier)
 
 
 def _check(parameter: inspect.Parameter, name: str) -> None:
