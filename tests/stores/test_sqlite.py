@@ -17,6 +17,7 @@ from tests.support.builders import a_task
 
 SUBMITTERS = 30
 FOR_A_WHILE = 3.0
+TRIES = 4
 
 
 async def write_at_full_rate(url: str, together: Callable[[], object]) -> tuple[int, float]:
@@ -53,29 +54,35 @@ def neither_starved(*outcomes):
     return min(counts) > max(counts) / 2 and max(waits) < 8 * mean
 
 
-async def test_two_stores_at_full_rate_in_one_process_do_not_starve_each_other(sqlite_url):
-    await migrate(sqlite_url)
+async def in_one_process(url):
     barrier = threading.Barrier(2)
-
     async with asyncio.TaskGroup() as group:
-        writers = [group.create_task(write_at_full_rate(sqlite_url, barrier.wait)) for _ in range(2)]
+        writers = [group.create_task(write_at_full_rate(url, barrier.wait)) for _ in range(2)]
+    return [writer.result() for writer in writers]
 
-    assert neither_starved(*(writer.result() for writer in writers))
 
-
-async def test_two_processes_at_full_rate_do_not_starve_each_other(sqlite_url):
-    await migrate(sqlite_url)
+async def in_two_processes(url):
     spawn = get_context("spawn")
     barrier, done = spawn.Barrier(2), spawn.Queue()
-    writers = [spawn.Process(target=write_in_a_process, args=(sqlite_url, barrier, done)) for _ in range(2)]
-
+    writers = [spawn.Process(target=write_in_a_process, args=(url, barrier, done)) for _ in range(2)]
     for writer in writers:
         writer.start()
     outcomes = [await asyncio.to_thread(done.get, timeout=60) for _ in writers]
     for writer in writers:
         writer.join()
+    return outcomes
 
-    assert neither_starved(*outcomes)
+
+@pytest.mark.parametrize("write", [in_one_process, in_two_processes])
+async def test_two_stores_at_full_rate_do_not_starve_each_other(sqlite_url, write):
+    """Starving would show each time; a machine that stands still for a moment shows once."""
+    await migrate(sqlite_url)
+
+    tries = [await write(sqlite_url)]
+    while not neither_starved(*tries[-1]) and len(tries) < TRIES:
+        tries.append(await write(sqlite_url))
+
+    assert neither_starved(*tries[-1]), tries
 
 
 async def test_a_full_disk_is_told_and_leaves_a_sound_file(sqlite_url, monkeypatch):
