@@ -36,6 +36,8 @@ def faults(stage: Stage) -> Iterator[Fault | Barred]:
     library = _faketime()
     if library is None:
         yield Barred("skew", "libfaketime is not installed")
+    elif stage.sqlite is not None:
+        yield Barred("skew", "with SQLite the clock is that of the one machine, the same for all processes")
     elif not stage.house.of("worker"):
         yield Barred("skew", "Celery's own processes are not given another clock")
     else:
