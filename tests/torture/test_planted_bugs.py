@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.servers import missing
+
 BUGS = Path(__file__).parent / "bugs"
 PATIENCE = "30"
 
@@ -28,7 +30,7 @@ CASES = {
 def test_a_planted_bug_is_refuted(bug, tmp_path):
     store, broker, cache, faults, wanted = CASES[bug]
     if "redis" in (broker, cache) and shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
+        missing("redis-server is not installed")
 
     how = ["--minutes", "0.75", "--patience", PATIENCE, "--faults", faults, "--folder", str(tmp_path / "run")]
     what = ["--store", store, "--broker", broker, "--cache", cache, "--app", f"{bug}:duly", "--app-dir", str(BUGS)]

@@ -57,18 +57,23 @@ def run_torture(
 ) -> None:
     """Break Duly on purpose, and have its promises checked.
 
-    Two APIs and two workers of its own serve several clients, while processes are killed, stopped and restarted,
-    connections cut, slowed down and left hanging, servers restarted and emptied. Every answer that a client got, and
-    every start and end of a handler, is written down beside Duly; in the end a checker says what was lost, done twice
-    or otherwise wrong, with the shortest history that shows it. Exit code 1 if anything was.
+    Two APIs and two workers of its own serve several clients, while
+    processes are killed, stopped and restarted, connections cut, slowed
+    down and left hanging, servers restarted and emptied. Every answer that
+    a client got, and every start and end of a handler, is written down
+    beside Duly; in the end a checker says what was lost, done twice or
+    otherwise wrong, with the shortest history that shows it. Exit code 1
+    if anything was.
 
     [bold]duly torture[/bold]
 
-    [bold]duly torture --minutes 10 --store postgresql --broker rabbitmq --faults kill,stop,cut[/bold]
+    [bold]duly torture --store postgresql --broker rabbitmq --faults kill,cut[/bold]
 
-    Servers are started in temporary folders from the programs that are installed. A server that you give by its address
-    is never restarted, and neither emptied nor exhausted without --mine; its database must hold no tasks. It ends by
-    itself: the minutes, and as long as it takes until every task is final.
+    Servers are started in temporary folders from the programs that are
+    installed. A server that you give by its address is never restarted,
+    and neither emptied nor exhausted without --mine; its database must
+    hold no tasks. It ends by itself: the minutes, and as long as it takes
+    until every task is final.
     """
     if table:
         say(tables(read_sheets(table)))
@@ -89,13 +94,19 @@ def run_torture(
             mine=mine,
             patience=timedelta(seconds=patience),
         )
-        with _showing() as show:
-            course = _run(plan, show)
-            show.now("checking")
-            verdict = check(place)
-        if json_file is not None:
-            json_file.write_text(json.dumps(sheet(plan, course, verdict, _command()), indent=1) + "\n")
-    raise typer.Exit(_judged(course, verdict))
+        code = _tortured(plan, json_file)
+    raise typer.Exit(code)
+
+
+def _tortured(plan: Plan, json_file: Path | None) -> int:
+    """Run, judge, tell."""
+    with _showing() as show:
+        course = _run(plan, show)
+        show.now("checking")
+        verdict = check(plan.folder)
+    if json_file is not None:
+        json_file.write_text(json.dumps(sheet(plan, course, verdict, _command()), indent=1) + "\n")
+    return _judged(course, verdict)
 
 
 def _run(plan: Plan, show: Show) -> Course:
@@ -119,7 +130,7 @@ def _run(plan: Plan, show: Show) -> Course:
 def _judged(course: Course, verdict: Verdict) -> int:
     """Say it all."""
     say(verdict.text())
-    say(f"{len(course.past)} faults; {course.before:.1f} tasks/s before the first, {course.after:.1f} after the last")
+    say(f"faults: {len(course.past)}; {course.before:.1f} tasks/s before the first, {course.after:.1f} after the last")
     say(f"slowest end by SIGTERM: {course.slowest_end:.1f} s")
     if course.after < HEALED * course.before:
         say("the rate did not come back to 95 %: look why, unless the machine does other things besides")

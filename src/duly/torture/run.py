@@ -98,13 +98,11 @@ async def _on_stage(plan: Plan, terms: Terms, show: Show) -> AsyncIterator[tuple
         disk = stack.enter_context(a_small_disk(folder)) if plan.store == "sqlite" else None
         links = await stack.enter_async_context(linked(plan))
         urls = _urls(plan, links, disk or folder)
-        await migrate(urls["DULY_DATABASE_URL"])
-        await faults_stores.refuse_used(urls["DULY_DATABASE_URL"])
+        await _made_ready(urls["DULY_DATABASE_URL"])
         told_at = await stack.enter_async_context(receiving(Receiver(pens[CALLBACKS], Random(plan.seed))))  # noqa: S311
         show.now("starting the service")
-        house = a_house(
-            folder, (plan.app, plan.app_dir), _env(plan, urls, terms), pens[PROCESSES], celery=_is_celery(plan)
-        )
+        env, app = _env(plan, urls, terms), (plan.app, plan.app_dir)
+        house = a_house(folder, app, env, pens[PROCESSES], celery=_is_celery(plan))
         await stack.enter_async_context(house.open())
         load = await stack.enter_async_context(Load(plan, house, told_at).open(folder))
         rates = Rates(folder, pens[FAULTS])
@@ -122,6 +120,12 @@ async def _on_stage(plan: Plan, terms: Terms, show: Show) -> AsyncIterator[tuple
             watching = group.create_task(rates.watch())
             yield stage, rates, pens[FAULTS]
             watching.cancel()
+
+
+async def _made_ready(store_url: str) -> None:
+    """Raises StoreInUse when somebody's tasks are there."""
+    await migrate(store_url)
+    await faults_stores.refuse_used(store_url)
 
 
 def _chosen(plan: Plan, stage: Stage, barred: dict[str, str]) -> Iterator[Fault]:

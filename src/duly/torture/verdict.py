@@ -65,11 +65,11 @@ class Verdict:
         if self.recoveries:
             seconds = [one.seconds for one in self.recoveries]
             yield (
-                f"{len(seconds)} claims lost with their process and taken up again: "
+                f"claims lost with their process and taken up again: {len(seconds)}, "
                 f"after {median(seconds):.1f} s (median), {max(seconds):.1f} s (longest)"
             )
         if self.refused:
-            yield f"{self.refused} stale writes refused"
+            yield f"stale writes refused: {self.refused}"
 
     def _histories(self) -> Iterator[str]:
         for name, found in self.findings.items():
