@@ -1,4 +1,4 @@
-"""What the two services share: the table, and the handler that works on it."""
+"""What the two services share: the table, one query that reads it beside Duly's, and the handler."""
 
 import asyncio
 from collections import Counter
@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import JSON, Enum, FetchedValue, Text, make_url, text, update
-from sqlalchemy.dialects.mysql import TIMESTAMP
+from sqlalchemy import JSON, Enum, FetchedValue, Text, func, make_url, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -25,6 +24,7 @@ class Options(BaseSettings):
 
 options, settings = Options(), load_settings()
 duly = Duly(settings)
+run = duly.table.c
 engine = create_async_engine(
     make_url(settings.database_url).set(drivername="mysql+asyncmy"),
     isolation_level="READ COMMITTED",
@@ -48,9 +48,14 @@ class Task(Base):
     description: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Enum("PENDING", "PROCESSING", "COMPLETED", "FAILED"), default="PENDING")
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSON(none_as_null=True))
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(fsp=6), server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(fsp=6), server_default=FetchedValue())
-    completed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(fsp=6))
+    created_at: Mapped[datetime] = mapped_column(run.created_at.type, server_default=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(run.created_at.type, server_default=FetchedValue())
+    completed_at: Mapped[datetime | None] = mapped_column(run.finished_at.type)
+
+
+ID = func.unhex(func.replace(Task.id, "-", ""))
+TASKS = select(Task, run.state, run.finished_at).outerjoin(duly.table, run.id == ID)
+"""One statement, so one moment: two would show a row from before its end and Duly's state from after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,22 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import Row
 
 from duly import State, use_log, use_problem_details, use_request_ids
-from duly.domain.errors import TaskNotFound, TaskPurged
 from duly.settings_rules import check_bind
-from handlers import Task, duly, process, settings, transaction
+from handlers import TASKS, Task, duly, process, settings, transaction
 
 PRIORITIES = {"high": 8, "normal": 5, "low": 2}
-STATUSES = {
+Status = Literal["PENDING", "PROCESSING", "COMPLETED", "FAILED"]
+STATUSES: dict[str, Status] = {
     State.SCHEDULED: "PENDING",
     State.PENDING: "PENDING",
     State.RUNNING: "PROCESSING",
@@ -64,7 +65,7 @@ class ShownTask(BaseModel):
     task_id: UUID
     title: str
     description: str
-    status: Literal["PENDING", "PROCESSING", "COMPLETED", "FAILED"]
+    status: Status
     metadata: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
@@ -103,28 +104,26 @@ async def submit(new: NewTask) -> Submitted:
 async def task(task_id: str) -> ShownTask:
     """The row, with the status that Duly knows: it never stays PROCESSING when a worker is lost."""
     async with transaction() as session:
-        row = await session.get(Task, task_id)
+        row = (await session.execute(TASKS.where(Task.id == task_id))).one_or_none()
     if row is None:
         raise HTTPException(404, f"There is no task {task_id}.")
-    status, ended_at = await _state_of(row)
+    return _shown(row)
+
+
+def _shown(row: Row[Any]) -> ShownTask:
+    task = row.Task
+    without_duly: Status = "COMPLETED" if task.completed_at else "FAILED"  # past its retention
+    ended_at = task.completed_at or row.finished_at
     return ShownTask(
-        task_id=UUID(row.id),
-        title=row.title,
-        description=row.description,
-        status=status,
-        metadata=row.details,
-        created_at=row.created_at.replace(tzinfo=UTC),
-        updated_at=row.updated_at.replace(tzinfo=UTC),
-        completed_at=row.completed_at.replace(tzinfo=UTC) if row.completed_at else ended_at,
+        task_id=UUID(task.id),
+        title=task.title,
+        description=task.description,
+        status=STATUSES.get(row.state, without_duly),
+        metadata=task.details,
+        created_at=task.created_at,
+        updated_at=max(task.updated_at, ended_at or task.updated_at),  # a cancel does not touch the row
+        completed_at=ended_at,
     )
-
-
-async def _state_of(row: Task) -> tuple[Any, datetime | None]:
-    try:
-        run = await duly.handle(row.id).task()
-    except (TaskPurged, TaskNotFound):  # its retention is over: what the worker wrote, or else it failed
-        return ("COMPLETED" if row.completed_at else "FAILED"), None
-    return STATUSES[run.state], run.finished_at
 
 
 if __name__ == "__main__":

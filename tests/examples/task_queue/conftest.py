@@ -39,6 +39,9 @@ class Scene:
         assert answer.status_code == 202, answer.text
         return answer.json()["task_id"]
 
+    def look(self, task_id: str) -> dict[str, Any]:
+        return self.client.get(f"/api/tasks/{task_id}").json()
+
     def ended(self, task_id: str) -> dict[str, Any]:
         return settled(self.client, f"/api/tasks/{task_id}", "COMPLETED", "FAILED")
 
