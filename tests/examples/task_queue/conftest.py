@@ -1,5 +1,6 @@
 """The example on MariaDB and a RabbitMQ of its own: where nobody is asked who they are, and with JWTs."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ SECRET = "a secret of forty characters or more, made by hand"  # noqa: S105
 API = "env DULY_PORT={port} python -m api-service.main"
 WORKER = "python -m worker-service.worker"
 SAMPLE = {"title": "Sample Task", "description": "Process something", "metadata": {"priority": "high"}}
+HINTS = "duly.hints.default"
 INIT = ROOT / "examples" / "task_queue" / "db" / "init.sql"
 
 
@@ -48,6 +50,11 @@ class Scene:
     def kinds(self, task_id: str) -> list[str]:
         """Duly's story of the task."""
         return [event["kind"] for event in self.client.get(f"/v1/tasks/{task_id}/events").json()["events"]]
+
+    def in_broker(self, figure: str) -> int:
+        """What RabbitMQ tells of the queue of hints."""
+        queues = json.loads(self.rabbit.control("list_queues", "--formatter", "json", "name", figure))
+        return next(queue[figure] for queue in queues if queue["name"] == HINTS)
 
     def rows(self, statement: str) -> list[Any]:
         with self.engine.connect() as connection:
