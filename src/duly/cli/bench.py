@@ -29,18 +29,21 @@ def bench(
 ) -> None:
     """Measure submit, drain and latency on your own database and broker.
 
-    One process submits, runs and waits: the figures are what one process on this machine reaches with this store. The
-    tasks do nothing, and have a queue of their own, duly-bench, which is emptied before and after. The schema must be
-    there: [bold]duly migrate[/bold].
+    One process submits, runs and waits: the figures are what one process on
+    this machine reaches with this store. The tasks do nothing and have a
+    queue of their own, duly-bench, which is emptied before and after. The
+    schema must be there: [bold]duly migrate[/bold].
 
     [bold]duly bench[/bold]
 
-    [bold]DULY_DATABASE_URL=postgresql://me@db/bench duly bench --tasks 50000 --slots 500[/bold]
+    [bold]DULY_DATABASE_URL=postgresql://me@db/bench duly bench --tasks 50000[/bold]
 
-    [bold]submit[/bold] is single submits of many callers, each committed before it counts; [bold]drain[/bold] is
-    claim, run and settle of what was submitted; [bold]latency[/bold] is one task at a time on an idle system, to the
-    start of its handler and to its result. Compare with the tables of docs/performance.md; several processes of
-    [bold]duly worker[/bold] drain faster than one.
+    [bold]submit[/bold] is single submits of many callers, each committed
+    before it counts; [bold]drain[/bold] is claim, run and settle of what was
+    submitted; [bold]latency[/bold] is one task at a time on an idle system,
+    to the start of its handler and to its result. Compare with the tables of
+    docs/performance.md; several processes of [bold]duly worker[/bold] drain
+    faster than one.
     """
     settings, _ = begin({"queues": QUEUE, "slots": slots, "log_level": QUIET})
     figures = run_loop(_measured(settings, Plan(tasks, callers, samples), in_use=in_use))
@@ -49,14 +52,14 @@ def bench(
 
 
 async def _measured(settings: Settings, plan: Plan, *, in_use: bool) -> Figures:
-    """Raises StoreInUse."""
-    with bar() as bars:
-        advance = _Lines(bars, plan)
-        one = Bench(plan, advance)
-        async with open_core(settings, one.handlers) as core:
-            busy = {} if in_use else await foreign(core)
-            if busy:
-                raise StoreInUse(_refusal(settings, busy))
+    """Raises StoreInUse. The bars are shown once it is known that there is something to do."""
+    bars = bar()
+    one = Bench(plan, _Lines(bars, plan))
+    async with open_core(settings, one.handlers) as core:
+        busy = {} if in_use else await foreign(core)
+        if busy:
+            raise StoreInUse(_refusal(settings, busy))
+        with bars:
             return await one.measure(core)
 
 
