@@ -1,9 +1,11 @@
 """The environments of peers: made from pinned requirements on first use, never mixed with Duly's own."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.harness.processes import ROOT
@@ -32,10 +34,22 @@ def _interpreter(requirements: Path) -> str:
     if not first.startswith("# python "):
         return sys.executable
     name = "python" + first.removeprefix("# python ").strip()
-    found = shutil.which(name)
+    found = next(filter(_runs, _named(name)), None)
     if found is None:
         raise SystemExit(f"{requirements.name} needs {name}, which was not found.")
     return found
+
+
+def _named(name: str) -> Iterator[str]:
+    """On the path, where pyenv may show one that is not chosen and does not run; then those that pyenv has."""
+    if on_path := shutil.which(name):
+        yield on_path
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    yield from map(str, versions.glob(f"*/bin/{name}"))
+
+
+def _runs(python: str) -> bool:
+    return subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def versions_of(name: str) -> dict[str, str]:
