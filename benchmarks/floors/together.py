@@ -4,16 +4,16 @@ import asyncio
 import json
 import os
 import time
+from functools import partial
 
 import psycopg
 import uvloop
-from benchmarks.floors.postgresql import BATCH, INSERT, connect, new_id, prepare, work
+from benchmarks.floors.postgresql import BATCH, INSERT, connect, done, new_id, prepare, work
 from benchmarks.harness import tally
 from benchmarks.harness.command import serve
 
 SUBMITTERS = 256
 WARM = 10
-COUNT = "SELECT count(*) FROM floor_tasks WHERE status = 2"
 
 
 class Inserter:
@@ -39,8 +39,8 @@ class Inserter:
             if not self._waiting:
                 self._some.clear()
             await insert.fetch([new_id() for _ in batch], [payload for payload, _ in batch])
-            for _, done in batch:
-                done.set_result(None)
+            for _, committed in batch:
+                committed.set_result(None)
 
 
 def together(tasks: int) -> None:
@@ -58,25 +58,20 @@ async def _together(tasks: int) -> None:
             took.append(time.perf_counter() - begun)
 
     running = asyncio.create_task(inserter.run())
+    store = psycopg.connect(os.environ["BENCH_URL"], autocommit=True)
     for number in range(WARM):  # the worker is there, once these are settled
         await inserter.submit(json.dumps(tally.payload(number)))
-    await _settled(WARM)
+    await tally.settled(WARM, partial(done, store))
     begun = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for _ in range(SUBMITTERS):
             group.create_task(submitter())
     submitted = time.perf_counter() - begun
-    stored = await _settled(WARM + tasks) - WARM
+    stored = await tally.settled(WARM + tasks, partial(done, store)) - WARM
     ended = time.perf_counter() - begun
     running.cancel()
+    store.close()
     print(json.dumps({"seconds": ended, "submitting": submitted, "stored": stored, "took": took}))
-
-
-async def _settled(tasks: int) -> int:
-    with psycopg.connect(os.environ["BENCH_URL"], autocommit=True) as connection:
-        while (stored := connection.execute(COUNT).fetchone()[0]) < tasks:  # noqa: ASYNC110  # another process does it
-            await asyncio.sleep(0.01)
-    return stored
 
 
 if __name__ == "__main__":

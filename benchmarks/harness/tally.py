@@ -3,6 +3,7 @@
 Standard library only: handlers of peers, in environments of their own, use it too.
 """
 
+import asyncio
 import json
 import mmap
 import os
@@ -14,6 +15,9 @@ from pathlib import Path
 FOLDER = "BENCH_TALLY"
 PAYLOAD_TEXT = "x" * (int(os.environ.get("BENCH_PAYLOAD", "200")) - 20)
 RESULT_NOTE = "the work of a handler that does nothing"
+PAUSES = (0.02, 0.12)
+"""Seconds between two tasks of an idle system, by chance."""
+
 LOOK = 0.005
 """Seconds between two looks at the counts."""
 
@@ -55,7 +59,7 @@ def _first() -> float:
     return min(filter(None, times)) / 1e9
 
 
-def watch(tasks: int, processes: int, done: Callable[[], int], longest: float = 900) -> None:
+def watch(tasks: int, processes: int, done: Callable[[], int], longest: float = 300) -> None:
     """Print how long the tasks took, from the last process calling its first handler to the last outcome stored.
 
     What was called before all processes were at work is not counted, so that nobody's start-up is. ``done`` asks the
@@ -78,7 +82,14 @@ def watch(tasks: int, processes: int, done: Callable[[], int], longest: float = 
     print(json.dumps(seen), flush=True)
 
 
-def pace(tasks: int, processes: int, longest: float = 600) -> None:
+async def settled(tasks: int, done: Callable[[], int]) -> int:
+    """Wait until so many outcomes are stored: how many. The store is not asked before every handler was called."""
+    while sum(counts()) < tasks or (stored := done()) < tasks:  # noqa: ASYNC110  # other processes do it
+        await asyncio.sleep(LOOK)
+    return stored
+
+
+def pace(tasks: int, processes: int, longest: float = 300) -> None:
     """Print how long so many calls took, from when all processes were at work, while there was more to do.
 
     Twice as many must wait at least: some are run before all processes are at work.

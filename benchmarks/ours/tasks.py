@@ -24,7 +24,6 @@ from tests.support.databases import blocking_url
 BATCH = 500
 BATCH_BYTES = 2_000_000
 CALLERS = 4
-COMPLETED = "SELECT count(*) FROM duly_tasks WHERE state = 'completed'"
 
 
 async def fill(tasks: int, type_name: str = "bench.noop") -> None:
@@ -59,7 +58,12 @@ async def submit(seconds: int, size: int) -> None:
 
 def watch(tasks: int, processes: int) -> None:
     """Until all are completed."""
-    tally.watch(tasks, processes, lambda: int(ask(COMPLETED)[0][0]))
+    tally.watch(tasks, processes, completed)
+
+
+def completed() -> int:
+    """How many outcomes are stored."""
+    return int(ask("SELECT count(*) FROM duly_tasks WHERE state = 'completed'")[0][0])
 
 
 def stored() -> None:
@@ -77,7 +81,7 @@ async def latency(tasks: int, warm: int) -> None:
     took = []
     async with duly:
         for _ in range(warm + tasks):
-            await asyncio.sleep(uniform(0.05, 0.25))
+            await asyncio.sleep(uniform(*tally.PAUSES))
             begun = time.time()
             handle = await start.submit()
             started = await handle.result(timedelta(seconds=30))

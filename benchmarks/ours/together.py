@@ -8,7 +8,7 @@ import uvloop
 from benchmarks.harness import tally
 from benchmarks.harness.command import serve
 from benchmarks.ours.app import duly, noop
-from benchmarks.ours.tasks import COMPLETED, ask, prepare
+from benchmarks.ours.tasks import completed, prepare
 
 SUBMITTERS = 256
 WARM = 10
@@ -32,13 +32,13 @@ async def _together(tasks: int) -> None:
     async with duly:
         for number in range(WARM):  # the worker is there, once these are settled
             await noop.submit(number=number, text=tally.PAYLOAD_TEXT)
-        await _settled(WARM)
+        await tally.settled(WARM, completed)
         begun = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(SUBMITTERS):
                 group.create_task(submitter())
         submitted = time.perf_counter() - begun
-        stored = await _settled(WARM + tasks) - WARM
+        stored = await tally.settled(WARM + tasks, completed) - WARM
         ended = time.perf_counter() - begun
     print(json.dumps({"seconds": ended, "submitting": submitted, "stored": stored, "took": took}))
 
@@ -72,12 +72,6 @@ async def _pump(seconds: int) -> None:
         for _ in range(SUBMITTERS):
             group.create_task(submitter())
     print(submitted)
-
-
-async def _settled(tasks: int) -> int:
-    while (stored := int(ask(COMPLETED)[0][0])) < tasks:  # noqa: ASYNC110  # another process does it
-        await asyncio.sleep(0.01)
-    return stored
 
 
 if __name__ == "__main__":
