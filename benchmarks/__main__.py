@@ -22,7 +22,7 @@ def main() -> int:
     given = arguments().parse_args()
     known = {scenario.name: scenario for scenario in SCENARIOS}
     if given.list:
-        print("\n".join(f"{name:<14}{scenario.title}" for name, scenario in known.items()))
+        print("\n".join(map(listed, known.values())))
         return 0
     if unknown := [name for name in given.names if name not in known]:
         sys.exit(f"No such scenario: {', '.join(unknown)}. There are: {', '.join(known)}.")
@@ -37,6 +37,13 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def listed(scenario: Scenario) -> str:
+    """With the time that it is given, and the time that it took when it was measured last."""
+    found = results.read(results.KEPT, scenario.name)
+    took = f", took {found['minutes']:g}" if found and "minutes" in found else ""
+    return f"{scenario.name:<18}{scenario.title} (at most {scenario.minutes:g} minutes{took})"
+
+
 def measured(scenario: Scenario, folder: Path, given: argparse.Namespace) -> bool:
     """Whether everybody was measured."""
     wanted = given.rounds or scenario.rounds
@@ -47,7 +54,9 @@ def measured(scenario: Scenario, folder: Path, given: argparse.Namespace) -> boo
     for venv in dict.fromkeys(venv for one in scenario.contestants for venv in one.venvs):
         python_of(venv)
     done = rounds.run(scenario, wanted, given.scale, folder, given.only)
-    print_table(results.read(folder, scenario.name))
+    result = results.read(folder, scenario.name)
+    print_table(result)
+    print(f"  {scenario.name} took {result['minutes']:g} minutes\n", flush=True)
     return not done.failures
 
 
@@ -57,7 +66,7 @@ def is_there(scenario: Scenario, folder: Path, wanted: int, scale: float) -> boo
         found is not None
         and not found["failures"]
         and (found["commit"], found["scale"]) == (machine.commit()["commit"], scale)
-        and found["rounds"] >= wanted
+        and found["rounds wanted"] >= wanted
     )
 
 

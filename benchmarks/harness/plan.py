@@ -64,6 +64,11 @@ class Goal:
         theirs = medians.get(self.against, {}).get(self.their_figure or self.figure)
         return ours / theirs if theirs else None
 
+    @property
+    def bounded(self) -> bool:
+        """False: the figure is stated, whatever it is."""
+        return self.least is not None or self.most is not None
+
     def met(self, value: float, bound: float | None = None) -> bool:
         """Whether the value is at least, or at most, what is wanted."""
         if self.most is not None:
@@ -84,3 +89,5 @@ class Scenario:
     needs: Sequence[str] = field(default=("postgresql",))
     """Servers whose versions and settings belong to the result."""
     rounds: int = 3
+    minutes: float
+    """No other round is begun that would end after so many."""

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import results
+from benchmarks.harness import beyond, results
 from benchmarks.harness.figures import shown
 from benchmarks.harness.processes import ROOT
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "performance.md"
+BEYOND = ROOT / "docs" / "operate" / "beyond-one-machine.md"
 PLOTS = ROOT / "docs" / "plots"
 TOLD = {
     "aio-pika",
@@ -40,6 +41,7 @@ def write_documents(names: Sequence[str], folder: Path = results.KEPT) -> None:
     replace(README, "figures", goals_table(found))
     replace(PAGE, "figures", goals_table(found))
     replace(PAGE, "growth", plots(PLOTS))
+    replace(BEYOND, "beyond", beyond.block(found))
     replace(PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet.")
 
 
@@ -62,7 +64,7 @@ def replace(file: Path, name: str, text: str) -> None:
 def print_table(result: Mapping[str, Any]) -> None:
     """For the terminal."""
     print("\n" + figures_table(result))
-    for goal in result["goals"]:
+    for goal in (goal for goal in result["goals"] if goal["met"] is not None):
         print(f"  {goal['of']} {goal['what']}: {_measured(goal)} (goal {_bound(goal)})")
     print(flush=True)
 
@@ -104,11 +106,18 @@ def _cell(figure: Mapping[str, Any] | None) -> str:
 
 
 def _goal_row(result: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
-    reached = {None: "not measured", True: "yes", False: "no"}[goal["met"]]
-    if goal["stretch met"]:
-        reached = "yes, and the stretch"
     stretch = "" if goal["stretch"] is None else shown(goal["stretch"])
-    return f"| {result['title']} | {goal['of']}: {_measured(goal)} | {_bound(goal)} | {stretch} | {reached} |"
+    return f"| {result['title']} | {goal['of']}: {_measured(goal)} | {_bound(goal)} | {stretch} | {_reached(goal)} |"
+
+
+def _reached(goal: Mapping[str, Any]) -> str:
+    if goal["measured"] is None:
+        return "not measured"
+    if goal["met"] is None:
+        return ""
+    if goal["stretch met"]:
+        return "yes, and the stretch"
+    return "yes" if goal["met"] else "no"
 
 
 def _measured(goal: Mapping[str, Any]) -> str:
@@ -118,7 +127,9 @@ def _measured(goal: Mapping[str, Any]) -> str:
 
 
 def _bound(goal: Mapping[str, Any]) -> str:
-    return f"≤ {shown(goal['most'])}" if goal["most"] is not None else f"≥ {shown(goal['least'])}"
+    if goal["most"] is not None:
+        return f"≤ {shown(goal['most'])}"
+    return "to be stated" if goal["least"] is None else f"≥ {shown(goal['least'])}"
 
 
 def _measured_on(found: Sequence[Mapping[str, Any]]) -> str:

@@ -29,14 +29,18 @@ class Measured:
 
 
 def run(scenario: Scenario, rounds: int, scale: float, folder: Path, only: Sequence[str] = ()) -> Measured:
-    """All rounds; the result is written after each."""
-    facts = _facts(scenario, scale)
-    measured = Measured()
+    """All rounds for which there is time; the result is written after each."""
+    facts = _facts(scenario, scale) | {"rounds wanted": rounds}
+    measured, begun = Measured(), time.monotonic()
     contestants = [one for one in scenario.contestants if not only or one.name in only]
     for number in range(rounds):
         for one in contestants:
             _measure(one, Run(Path(), scale, number), measured)
-        results.write(folder, _result(scenario, facts, measured))
+        minutes = (time.monotonic() - begun) / 60
+        results.write(folder, _result(scenario, facts | {"minutes": round(minutes, 1)}, measured))
+        if number + 1 < rounds and minutes * (number + 2) / (number + 1) > scenario.minutes:
+            print(f"  no time for another round: {scenario.minutes:g} minutes are given", flush=True)
+            break
     return measured
 
 
@@ -68,6 +72,9 @@ def _measure(one: Contestant, plan: Run, measured: Measured) -> None:
         measured.failures[one.name] = f"{type(error).__name__}: {error}"
         print(f"  {one.name}: failed; see {folder}\n{traceback.format_exc()}", flush=True)
         return
+    except BaseException:  # we are told to end: then nothing is left behind
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     measured.runs.setdefault(one.name, []).append(figures)
     told = ", ".join(f"{name} {value:,.2f}" for name, value in figures.items())
@@ -100,6 +107,6 @@ def _answered(goal: Goal, medians: Mapping[str, Figures]) -> dict[str, Any]:
         "most": goal.most,
         "stretch": goal.stretch,
         "measured": value,
-        "met": None if value is None else goal.met(value),
+        "met": goal.met(value) if value is not None and goal.bounded else None,
         "stretch met": None if value is None or goal.stretch is None else goal.met(value, goal.stretch),
     }

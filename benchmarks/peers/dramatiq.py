@@ -64,7 +64,7 @@ def results(client: redis.Redis) -> int:
 def latency(tasks: int, warm: int) -> None:
     took = []
     for _ in range(warm + tasks):
-        time.sleep(uniform(0.05, 0.25))
+        time.sleep(uniform(*tally.PAUSES))
         begun = time.time()
         message = start.send()
         started = message.get_result(backend=backend, block=True, timeout=30_000)

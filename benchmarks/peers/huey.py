@@ -51,7 +51,7 @@ def watch(tasks: int, processes: int) -> None:
 def latency(tasks: int, warm: int) -> None:
     took = []
     for _ in range(warm + tasks):
-        time.sleep(uniform(0.05, 0.25))
+        time.sleep(uniform(*tally.PAUSES))
         begun = time.time()
         started = start().get(blocking=True, timeout=30, backoff=1.0, max_delay=0.001)
         took.append((started - begun, time.time() - begun))

@@ -27,6 +27,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     drain_elsewhere.MARIADB,
     drain_brokers.SCENARIO,
     http_submit.SCENARIO,
+    http_submit.LIVE,
     http_batch.SCENARIO,
     http_status.SCENARIO,
     http_burst.SCENARIO,

@@ -1,15 +1,16 @@
 """What one task costs: processor, write-ahead log, commits, dead rows; and what idle workers ask."""
 
-import asyncio
 import time
 
 import httpx
 import psycopg
+import uvloop
 from benchmarks.harness.load import burst, post
-from benchmarks.harness.plan import Contestant, Figures, Run, Scenario
-from benchmarks.harness.processes import cpu_seconds
+from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
+from benchmarks.harness.processes import cpu_seconds, cpu_seconds_of_backends
 from benchmarks.harness.services import CONNECTIONS
 from benchmarks.scenarios.services import DULY
+from sqlalchemy.engine import make_url
 
 TASKS = 20_000
 IDLE = 20
@@ -20,6 +21,8 @@ STATISTICS = 11
 """Seconds until PostgreSQL's counters are up to date: an idle connection tells its last ones after 10."""
 
 WORKERS = 2
+NAMES = ("Python CPU µs", "PostgreSQL CPU µs", "WAL bytes", "commits", "dead rows")
+QUERIES = "idle queries/s per worker"
 COUNTERS = """
 SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
        (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
@@ -35,10 +38,10 @@ def measured(run: Run) -> Figures:
         crew.say(env, "prepare")
         with DULY.serving(env, run.folder, 1) as api, httpx.Client(base_url=api.url, timeout=60) as http:
             request = post(api.url, DULY.path, DULY.body)
-            asyncio.run(burst(api.url, request, 500, CONNECTIONS))
+            uvloop.run(burst(api.url, request, 500, CONNECTIONS))
             submitting = _cost(env["BENCH_URL"], "submit", api.process, tasks)
             with submitting:
-                asyncio.run(burst(api.url, request, tasks, CONNECTIONS))
+                uvloop.run(burst(api.url, request, tasks, CONNECTIONS))
             http.post("/v1/queues/default/pause").raise_for_status()
             with crew.working(env, run.folder) as (workers,):
                 time.sleep(STARTING)
@@ -49,7 +52,7 @@ def measured(run: Run) -> Figures:
         with crew.working(env, run.folder):
             time.sleep(STARTING)
             idle = _idle(env["BENCH_URL"], run.size(IDLE, 5))
-    return submitting.figures | running.figures | {"idle queries/s per worker": idle / WORKERS}
+    return submitting.figures | running.figures | {QUERIES: idle / WORKERS}
 
 
 class _cost:  # noqa: N801  # reads as a function
@@ -60,18 +63,20 @@ class _cost:  # noqa: N801  # reads as a function
         self._url, self._name, self._process, self._tasks = url, name, process, tasks
 
     def __enter__(self) -> None:
-        counters = _counters(self._url)  # takes a while, in which the process may do something
-        self._before = (cpu_seconds(self._process), *counters)
+        counters = _counters(self._url)  # takes a while, in which the processes may do something
+        self._before = (*self._used(), *counters)
 
     def __exit__(self, *about: object) -> None:
-        used = cpu_seconds(self._process)
-        after = (used, *_counters(self._url))
+        after = (*self._used(), *_counters(self._url))
         each = [(now - then) / self._tasks for now, then in zip(after, self._before, strict=True)]
-        names = ("Python CPU µs", "WAL bytes", "commits", "dead rows")
         self.figures = {
             f"{self._name}: {name}": value * (1e6 if name.endswith("µs") else 1)
-            for name, value in zip(names, each, strict=True)
+            for name, value in zip(NAMES, each, strict=True)
         }
+
+    def _used(self) -> tuple[float, float]:
+        database = make_url(self._url).database
+        return cpu_seconds(self._process), cpu_seconds_of_backends(database)
 
 
 def _counters(url: str) -> tuple[float, ...]:
@@ -99,4 +104,10 @@ SCENARIO = Scenario(
             measure=measured,
         ),
     ),
+    goals=[
+        *(Goal(figure=f"{part}: {name}", of="duly") for part in ("submit", "run") for name in NAMES),
+        Goal(figure=QUERIES, of="duly"),
+    ],
+    rounds=2,
+    minutes=5,
 )

@@ -71,4 +71,6 @@ SCENARIO = Scenario(
         ),
     ),
     goals=_goals(),
+    rounds=2,
+    minutes=7,
 )

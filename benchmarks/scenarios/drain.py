@@ -48,4 +48,5 @@ SCENARIO = Scenario(
         Goal(figure="tasks/s", of="duly", against="celery", least=20),
         Goal(figure="tasks/s", of="duly", against="bare loop", least=0.5, stretch=0.65),
     ),
+    minutes=6,
 )

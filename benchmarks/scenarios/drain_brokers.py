@@ -25,4 +25,5 @@ SCENARIO = Scenario(
         for name in ("rabbitmq", "redis")
     ],
     needs=("postgresql", "rabbitmq", "redis"),
+    minutes=6,
 )

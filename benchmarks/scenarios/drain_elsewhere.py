@@ -34,6 +34,7 @@ SQLITE = Scenario(
         Goal(figure="tasks/s", of="duly", against="huey", least=5),
     ),
     needs=("sqlite",),
+    minutes=4,
 )
 
 MARIADB = Scenario(
@@ -52,4 +53,5 @@ MARIADB = Scenario(
     ),
     goals=(Goal(figure="tasks/s", of="duly", against="bare loop", least=0.6, stretch=0.7),),
     needs=("mariadb",),
+    minutes=5,
 )

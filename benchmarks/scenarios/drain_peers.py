@@ -5,7 +5,7 @@ from benchmarks.harness.places import both, postgresql, rabbitmq, redis
 from benchmarks.harness.plan import Contestant, Scenario
 from benchmarks.scenarios.drain import BOTH, DULY, QUESTION, SLOTS
 
-TASKS = 20_000
+TASKS = 10_000
 FEW = 5_000
 VOLATILE = "nothing: tasks and results in a Redis without AOF and snapshots"
 STATUS = "status, no result; fsync at every commit"
@@ -42,14 +42,14 @@ def _oban_and_awa() -> list[Contestant]:
             "oban",
             _peer("oban", "oban", **two),
             TASKS,
-            "2 processes, queue limit 100, psycopg pool of 10, uvloop, Python 3.12; 20,000 tasks",
+            "2 processes, queue limit 100, psycopg pool of 10, uvloop, Python 3.12; 10,000 tasks",
             STATUS,
         ),
         drain(
             "awa",
             _peer("awa", "awa", **two),
             TASKS,
-            "2 processes, 256 workers each, filled by COPY; 20,000 tasks",
+            "2 processes, 256 workers each, filled by COPY; 10,000 tasks",
             STATUS,
         ),
     ]
@@ -61,14 +61,14 @@ def _dramatiq() -> list[Contestant]:
             "dramatiq on redis",
             _peer("dramatiq", "dramatiq", place=redis),
             TASKS,
-            "2 processes of 8 threads, results in Redis; 20,000 tasks",
+            "2 processes of 8 threads, results in Redis; 10,000 tasks",
             VOLATILE,
         ),
         drain(
             "dramatiq on rabbitmq",
             _peer("dramatiq", "dramatiq", place=both(redis, rabbitmq)),
             TASKS,
-            "2 processes of 8 threads, confirms, results in Redis; 20,000 tasks",
+            "2 processes of 8 threads, confirms, results in Redis; 10,000 tasks",
             "persistent messages; results in a Redis that keeps nothing",
         ),
     ]
@@ -80,21 +80,21 @@ def _others_on_redis() -> list[Contestant]:
             "taskiq",
             _peer("taskiq", "taskiq", place=redis),
             TASKS,
-            "2 processes, Redis stream, 100 tasks at once each, results in Redis, uvloop; 20,000 tasks",
+            "2 processes, Redis stream, 100 tasks at once each, results in Redis, uvloop; 10,000 tasks",
             VOLATILE,
         ),
         drain(
             "saq on redis",
             _peer("saq", "saq", place=redis, commands=2),
             TASKS,
-            "2 processes, `concurrency=100`, uvloop; 20,000 tasks",
+            "2 processes, `concurrency=100`, uvloop; 10,000 tasks",
             VOLATILE,
         ),
         drain(
             "huey on redis",
             _peer("huey", "huey", place=redis, env={"BENCH_KIND": "process", "BENCH_WORKERS": "2"}),
             TASKS,
-            "2 worker processes, blocking reads; 20,000 tasks",
+            "2 worker processes, blocking reads; 10,000 tasks",
             VOLATILE,
         ),
     ]
@@ -112,4 +112,6 @@ SCENARIO = Scenario(
         *_others_on_redis(),
     ),
     needs=("postgresql", "rabbitmq", "redis"),
+    rounds=2,
+    minutes=7,
 )

@@ -99,4 +99,5 @@ SCENARIO = Scenario(
     question="The rate of a drain (of submits, for batches) against one thing at a time.",
     contestants=(*by_batch(), *by_slots(), *by_processes(), *by_rows(), *by_payload()),
     rounds=1,
+    minutes=9,
 )

@@ -69,4 +69,5 @@ SCENARIO = Scenario(
         Goal(figure="tasks/s", of="duly, 2 API", least=15_000, stretch=25_000),
         Goal(figure="tasks/s", of="duly, 2 API", against="bare insert", least=0.5),
     ],
+    minutes=4,
 )

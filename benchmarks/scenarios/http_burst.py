@@ -1,9 +1,9 @@
 """A burst over HTTP, end to end: from the first submit to the last result stored, with workers at work."""
 
-import asyncio
 import time
 from functools import partial
 
+import uvloop
 from benchmarks.harness.figures import percentiles
 from benchmarks.harness.load import burst, post
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
@@ -41,7 +41,7 @@ def measured(service: Service, run: Run) -> Figures:
 def sent(api: Api, service: Service, count: int) -> list[float]:
     """Exactly so many, by as many connections as everywhere."""
     request = post(api.url, service.path, service.body)
-    return asyncio.run(burst(api.url, request, count, CONNECTIONS))
+    return uvloop.run(burst(api.url, request, count, CONNECTIONS))
 
 
 def _contestant(name: str) -> Contestant:
@@ -62,4 +62,5 @@ SCENARIO = Scenario(
     contestants=[_contestant(name) for name in NAMED],
     goals=[Goal(figure="tasks/s end to end", of="duly", against="async stack", least=5, stretch=8)],
     needs=("postgresql", "rabbitmq", "redis"),
+    minutes=5,
 )

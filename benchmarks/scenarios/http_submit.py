@@ -1,38 +1,54 @@
 """Submit over HTTP: 64 connections, each answered after its task is committed."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
+from time import monotonic
 
+from benchmarks.harness import tally
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
 from benchmarks.harness.services import Service
 from benchmarks.scenarios.services import HOW, KEEPS, NAMED
 
-SECONDS = 10
-WARM = 2
+SECONDS = 8
+WARM = 3
 
 
-def measured(service: Service, processes: int, run: Run) -> Figures:
+def measured(service: Service, processes: int, live: bool, run: Run) -> Figures:
     """Raises when fewer rows are stored than answers were given."""
     crew = service.crew
     with crew.at(run.folder) as env:
         crew.say(env, "prepare")
-        with service.serving(env, run.folder, processes) as api:
+        working = crew.working(env, run.folder) if live else nullcontext()
+        with service.serving(env, run.folder, processes) as api, working:
             api.warm_up(service.path, service.body, run.size(WARM))
             before = crew.say(env, "stored")
+            called, begun = _called(env), monotonic()
             figures = dict(api.post(service.path, service.body, run.size(SECONDS, 2)))
+            called, seconds = _called(env) - called, monotonic() - begun
             stored = crew.say(env, "stored") - before
     if stored < figures.pop("requests"):
         raise RuntimeError(f"only {stored} rows")
-    return figures
+    return figures | ({"run meanwhile/s": called / seconds} if live else {})
 
 
-def contestant(name: str, processes: int) -> Contestant:
-    """One service with so many API processes."""
+def _called(env) -> int:
+    return sum(tally.counts(env[tally.FOLDER]))
+
+
+def contestants(live: bool) -> Sequence[Contestant]:
+    """Everybody, with one API process and with two."""
+    return [_contestant(name, count, live) for count in (1, 2) for name in NAMED]
+
+
+def _contestant(name: str, processes: int, live: bool) -> Contestant:
     service = NAMED[name]
+    workers = f"{service.crew.processes} worker processes" if live else "no workers"
     return Contestant(
         name=f"{name}, {processes} API",
-        how=f"{HOW[name]}; {processes} API process{'es' * (processes > 1)}, no workers",
+        how=f"{HOW[name]}; {processes} API process{'es' * (processes > 1)}, {workers}",
         keeps=KEEPS[name],
-        measure=partial(measured, service, processes),
+        measure=partial(measured, service, processes, live),
         venvs=(service.crew.venv,) if service.crew.venv else (),
     )
 
@@ -45,11 +61,26 @@ def goals(figure: str, stack: str, least: float, stretch: float | None = None) -
     ]
 
 
+GOALS = [*goals("requests/s", "async stack", 5, 8), *goals("requests/s", "sync stack", 15)]
+SERVERS = ("postgresql", "rabbitmq", "redis")
+LOAD = f"wrk, one thread, POST of one task, for {SECONDS} seconds after {WARM} of warming up."
+
 SCENARIO = Scenario(
     name="http-submit",
     title="HTTP submit, 64 connections, committed before answered",
-    question="wrk, one thread, POST of one task, for 10 seconds after 2 of warming up. Nobody runs tasks meanwhile.",
-    contestants=[contestant(name, count) for count in (1, 2) for name in NAMED],
-    goals=[*goals("requests/s", "async stack", 5, 8), *goals("requests/s", "sync stack", 15)],
-    needs=("postgresql", "rabbitmq", "redis"),
+    question=f"{LOAD} Nobody runs tasks meanwhile.",
+    contestants=contestants(live=False),
+    goals=GOALS,
+    needs=SERVERS,
+    minutes=6,
+)
+LIVE = Scenario(
+    name="http-submit-live",
+    title="HTTP submit, 64 connections, while workers run what is submitted",
+    question=f"{LOAD} Everybody's workers are at work on the same two cores.",
+    contestants=contestants(live=True),
+    goals=GOALS,
+    needs=SERVERS,
+    rounds=2,
+    minutes=6,
 )

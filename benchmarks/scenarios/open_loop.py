@@ -76,4 +76,5 @@ SCENARIO = Scenario(
         ),
     ),
     rounds=1,
+    minutes=7,
 )

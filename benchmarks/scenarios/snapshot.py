@@ -86,4 +86,5 @@ SCENARIO = Scenario(
         Goal(figure="after tasks/s", of="duly", against="duly", their_figure="before tasks/s", least=0.95),
     ),
     rounds=1,
+    minutes=9,
 )

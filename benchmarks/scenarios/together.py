@@ -45,4 +45,5 @@ SCENARIO = Scenario(
         ),
     ),
     goals=(Goal(figure="tasks/s", of="duly", against="bare loop", least=0.6, stretch=0.75),),
+    minutes=3,
 )
