@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -21,7 +21,7 @@ from duly.torture.house import a_house
 from duly.torture.links import CELERY, Link, linked
 from duly.torture.load import Load
 from duly.torture.plan import GRACE, LEASE, RENEWALS, Plan
-from duly.torture.rates import Past, Rates
+from duly.torture.rates import PATIENT, WINDOW, Past, Rates
 from duly.torture.receiver import Receiver, receiving
 from duly.torture.records import CALLBACKS, FAULTS, PROCESSES, Json, Pen, Terms, write_final, write_terms
 from duly.torture.records import Fault as FaultRecord
@@ -30,9 +30,6 @@ from duly.torture.stage import Barred, Fault, Stage
 WARM = 4.0
 QUIET = 10.0
 """Seconds before the rate is taken, and of quiet before the first fault and after the last (short run: an eighth)."""
-
-PAUSE = 5.0
-"""Seconds between two faults."""
 
 NAMES = (
     *("kill", "stop", "rolling", "cut", "delay", "half-open", "throttle", "restart", "crash", "backends", "flush"),
@@ -151,9 +148,10 @@ async def _driven(stage: Stage, course: Course, chosen: list[Fault], told: tuple
         left = left or stage.random.sample(chosen, len(chosen))
         fault = left.pop()
         told[1].line(f"{fault.name}: {fault.scenario}")
-        course.past.append(await _inflicted(fault, told[0]))
-        told[1].line(f"{fault.name}: over, {course.past[-1].detail}")
-        await _quietly(stage, told[1], rates, PAUSE)
+        past = await _inflicted(fault, told[0])
+        told[1].line(f"{fault.name}: over, {past.detail}")
+        rates.look()
+        course.past.append(await _healed(stage, course.before, past, (told[1], rates)))
     course.after = await _quietly(stage, told[1], rates, quiet)
 
 
@@ -164,6 +162,17 @@ async def _inflicted(fault: Fault, pen: Pen) -> Past:
     ended = time.monotonic()
     pen.write(FaultRecord(name=fault.name, scenario=fault.scenario, began=began, ended=ended, detail=detail))
     return Past(fault.name, fault.scenario, began, ended, detail)
+
+
+async def _healed(stage: Stage, before: float, past: Past, told: tuple[Show, Rates]) -> Past:
+    """Quiet until the rate is that of before again, or that has taken too long."""
+    show, rates = told
+    await _quietly(stage, show, rates, WINDOW)
+    while (back := rates.back(past.ended, before)) is None and time.monotonic() < past.ended + PATIENT:
+        await _quietly(stage, show, rates, 1)
+    told_of = f"not back within {PATIENT:.0f} s" if back is None else f"back after {back:.1f} s"
+    show.line(f"{past.name}: the rate was {told_of}")
+    return replace(past, back=back)
 
 
 async def _quietly(stage: Stage, show: Show, rates: Rates, seconds: float) -> float:

@@ -8,18 +8,27 @@ from pathlib import Path
 from statistics import mean
 
 from duly.torture.plan import Plan
-from duly.torture.rates import told
+from duly.torture.rates import PATIENT, told
 from duly.torture.records import Json
-from duly.torture.run import PAUSE, Course
+from duly.torture.run import Course
 from duly.torture.verdict import Verdict
-
-HEALED = 0.95
-"""The part of the rate before the first fault that must be there again after the last one."""
 
 HEAD = (
     *("store, broker, cache", "tasks", "faults", "lost", "doubled", "innocent poison", "other findings"),
-    *("refused stale writes", "longest recovery", "rate before", "rate after", "slowest end by SIGTERM"),
+    *(
+        "refused stale writes",
+        "longest recovery",
+        "rate before",
+        "rate after",
+        "longest until it was back",
+        "slowest end by SIGTERM",
+    ),
 )
+
+TOLD = """\
+Tasks done a second during each scenario, in per cent of those before the first, and how long after it there were as
+many as before again (at least 95 % over five seconds; the longest time, where a run had it more than once); –: not in
+this run."""
 
 
 def sheet(plan: Plan, course: Course, verdict: Verdict, command: str) -> Json:
@@ -36,7 +45,7 @@ def sheet(plan: Plan, course: Course, verdict: Verdict, command: str) -> Json:
         "after": round(course.after, 1),
         "slowest_end": round(course.slowest_end, 1),
         "stuck": course.stuck,
-        "faults": [] if course.rates is None else told(course.past, course.rates, course.before, PAUSE),
+        "faults": [] if course.rates is None else told(course.past, course.rates, course.before),
         "barred": course.barred,
         "minutes": plan.minutes,
         "seed": plan.seed,
@@ -58,10 +67,7 @@ def tables(sheets: Sequence[Json]) -> str:
     runs = _markdown(HEAD, [_row(one) for one in sheets])
     faults = _markdown(["scenario", *(one["pair"] for one in sheets)], list(_scenarios(sheets)))
     made = "\n".join(f"- `{one['command']}` at {one['commit']} ({one['machine']})" for one in sheets)
-    told = (
-        "Tasks done a second during and after each scenario, in per cent of those before the first; –: not in this run."
-    )
-    return f"{runs}\n\nMade with:\n\n{made}\n\n{told}\n\n{faults}\n"
+    return f"{runs}\n\nMade with:\n\n{made}\n\n{TOLD}\n\n{faults}\n"
 
 
 def read_sheets(paths: Iterable[Path]) -> list[Json]:
@@ -78,6 +84,7 @@ def _row(one: Json) -> tuple[str, ...]:
         *(row[name] for name in ("lost", "doubled", "innocent", "others", "refused", "recovery")),
         f"{one['before']}/s",
         f"{one['after']}/s",
+        _back(one["faults"]),
         f"{one['slowest_end']} s",
     )
 
@@ -88,12 +95,18 @@ def _scenarios(sheets: Sequence[Json]) -> Iterator[tuple[str, ...]]:
 
 
 def _cell(one: Json, scenario: str) -> str:
-    """Means over all times that it was inflicted in this run."""
+    """Over all times that it was inflicted in this run."""
     mine = [fault for fault in one["faults"] if fault["scenario"] == scenario]
     if not mine:
         return "–"
-    during, after = (mean(fault[when] for fault in mine) / (one["before"] or 1) for when in ("during", "after"))
-    return f"{during:.0%}, {after:.0%}"
+    during = mean(fault["during"] for fault in mine) / (one["before"] or 1)
+    return f"{during:.0%}, {_back(mine)}"
+
+
+def _back(faults: Sequence[Json]) -> str:
+    """The longest time until the rate of before was there again."""
+    times = [fault["back"] for fault in faults]
+    return f"not in {PATIENT:.0f} s" if None in times else f"{max(times, default=0):.0f} s"
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
