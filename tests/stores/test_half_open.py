@@ -13,7 +13,7 @@ from duly.stores.sql.open import open_sql_store
 from duly.torture.proxy import Mode, Proxy
 from tests.support.builders import LEASE, a_task
 
-LONGEST = timedelta(seconds=1)
+LONGEST = timedelta(seconds=2)
 PATIENCE = 40
 PORTS = {"postgresql": 5432, "mysql": 3306}
 
@@ -50,3 +50,25 @@ async def test_calls_on_dead_connections_end_in_time_and_new_ones_heal(wire_and_
     assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
     async with asyncio.timeout(PATIENCE):
         assert (await store.tasks.get([task.id]))[task.id].id == task.id
+
+
+async def test_after_one_call_without_an_answer_no_other_dead_connection_is_tried(wire_and_store):
+    """Once, each idle connection that a dead wire had left behind cost its user the whole time limit, one by one."""
+    wire, store = wire_and_store
+    task = a_task()
+    await store.tasks.add([task])
+    await _many_calls(store, task)
+
+    wire.turn(Mode.HALF_OPEN)
+    with pytest.raises(StoreUnavailable):
+        await store.tasks.get([task.id])
+    wire.turn(Mode.OPEN)
+
+    await _many_calls(store, task)
+
+
+async def _many_calls(store, task):
+    """By every kind of connection that there is, so that many are idle afterwards."""
+    calls = [store.tasks.get([task.id]) for _ in range(5)]
+    calls += [store.tasks.cancelling([task.id]) for _ in range(5)]
+    await asyncio.gather(*calls)

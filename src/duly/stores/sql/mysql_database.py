@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, func, select, text
+from sqlalchemy import URL, Connection, Dialect, NullPool, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from duly.domain.errors import StoreUnavailable
 from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Sql
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.hot import Hot
 from duly.stores.sql.lane import CoreLane, Lane
@@ -45,9 +48,10 @@ class MySqlDatabase:
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
             pool_timeout=self.longest.total_seconds(),
-            pool_pre_ping=True,
         )
-        runner = ServerRunner(engine, engine, self.dialect, self.longest, waited)
+        doubt = Doubt()
+        doubt.watch(engine.pool, partial(_answers, engine.dialect), _cut)
+        runner = ServerRunner(engine, engine, self.dialect, longest=self.longest, waited=waited, doubt=doubt)
         return runner, CoreLane(runner, sql, Hot(SPEECH, clock))
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
@@ -90,3 +94,17 @@ class MySqlDatabase:
                 f"/*M! , max_statement_time = {seconds * 0.9} */"
             ),
         }
+
+
+def _answers(dialect: Dialect, connection: Any) -> bool:
+    """Whether the server is still there. Not by the pool's own ping: that would come before any doubt."""
+    try:
+        return dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, connection, None):
+            return False
+        raise
+
+
+def _cut(connection: Any) -> None:
+    connection.driver_connection.close()

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import URL, Connection, NullPool, event, func, select, text
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import URL, Connection, NullPool, func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Sql
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.postgres import USUAL_PLANNER, PostgresDialect
@@ -45,7 +45,8 @@ class PostgresDatabase:
             max_overflow=CONNECTIONS,
             pool_timeout=self.longest.total_seconds(),
         )
-        event.listen(engine.sync_engine, "checkout", _still_open)
+        doubt = Doubt()
+        doubt.watch(engine.pool, _still_open, _cut)
         reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         pool = asyncpg.create_pool(
             self._dsn,
@@ -56,9 +57,8 @@ class PostgresDatabase:
             server_settings=self._settings() | PLANNER | {"lock_timeout": str(ROW_WAIT_MS)},
         )
         await pool
-        return ServerRunner(engine, reading, self.dialect, self.longest, waited), PostgresLane(
-            pool, self.dialect, clock, self.longest, waited
-        )
+        runner = ServerRunner(engine, reading, self.dialect, longest=self.longest, waited=waited, doubt=doubt)
+        return runner, PostgresLane(pool, self.dialect, clock, longest=self.longest, waited=waited, doubt=doubt)
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
         """See Database. Several who migrate at once wait for each other; nobody waits long for the tables' users."""
@@ -94,10 +94,13 @@ class PostgresDatabase:
         }
 
 
-def _still_open(connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool take another connection when the server has closed this one; a ping would be three round trips."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+def _still_open(connection: Any) -> bool:
+    """Whether the server has not closed it; a ping would be three round trips."""
+    return not connection.driver_connection.is_closed()
+
+
+def _cut(connection: Any) -> None:
+    connection.driver_connection.terminate()
 
 
 async def _leave_as_it_is(_connection: object) -> None:

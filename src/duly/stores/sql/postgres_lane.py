@@ -5,6 +5,7 @@ forbid what such a plan would use and what is slow on a full one (``PLANNER``).
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from duly.ports.clock import Clock
 from duly.ports.store import Renewal
 from duly.stores.sql import postgres_statements as statements
 from duly.stores.sql.dialect import Dialect
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.rows import is_new, new_values, task_of, values_of
@@ -49,12 +51,24 @@ ERRORS = (*OUTSIDE, asyncpg.PostgresError, *LOST)
 class PostgresLane:
     """A Lane."""
 
-    def __init__(self, pool: Any, dialect: Dialect, clock: Clock | None, longest: timedelta, waited: Waited) -> None:
+    def __init__(
+        self,
+        pool: Any,
+        dialect: Dialect,
+        clock: Clock | None,
+        *,
+        longest: timedelta,
+        waited: Waited,
+        doubt: Doubt,
+    ) -> None:
         self._pool = pool
         self._dialect = dialect
         self._clock = clock
         self._longest = longest
         self._waited = waited
+        self._doubt = doubt
+        self._heard: dict[int, float] = {}
+        """When each connection has last answered, by the process that serves it."""
 
     async def insert(self, new: Sequence[Task]) -> None:
         """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
@@ -126,15 +140,24 @@ class PostgresLane:
         return None if self._clock is None else self._clock.now()
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
-        return await repeated(partial(self._fetch_once, statement, arguments), ERRORS, self._dialect, self._longest)
+        once = partial(self._fetch_once, statement, arguments)
+        return await repeated(once, ERRORS, self._dialect, self._longest, self._doubt)
 
     async def _fetch_once(self, statement: str, arguments: Sequence[object]) -> list[Any]:
         began = time.perf_counter()
-        async with self._pool.acquire() as connection:
-            self._waited(time.perf_counter() - began)
-            try:
-                rows: list[Any] = await connection.fetch(statement, *arguments)
-            except ENDS:
-                connection.terminate()
-                raise
-            return rows
+        while True:
+            async with self._pool.acquire() as connection:
+                server = connection.get_server_pid()
+                if self._doubt.covers(self._heard.get(server, math.inf)):
+                    del self._heard[server]
+                    connection.terminate()
+                    continue
+                self._waited(time.perf_counter() - began)
+                try:
+                    rows: list[Any] = await connection.fetch(statement, *arguments)
+                except ENDS:
+                    self._heard.pop(server, None)
+                    connection.terminate()
+                    raise
+                self._heard[server] = time.monotonic()
+                return rows

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.runner import R, Waited
@@ -21,13 +22,21 @@ class ServerRunner:
     """A Runner. The driver waits in the event loop; the operation itself runs as a greenlet of the same thread."""
 
     def __init__(
-        self, engine: AsyncEngine, reading: AsyncEngine, dialect: Dialect, longest: timedelta, waited: Waited
+        self,
+        engine: AsyncEngine,
+        reading: AsyncEngine,
+        dialect: Dialect,
+        *,
+        longest: timedelta,
+        waited: Waited,
+        doubt: Doubt,
     ) -> None:
         self._engine = engine
         self._reading = reading
         self._dialect = dialect
         self._longest = longest
         self._waited = waited
+        self._doubt = doubt
         self._closed = False
 
     async def read(self, operation: Callable[[Connection], R]) -> R:
@@ -49,7 +58,8 @@ class ServerRunner:
     async def _run(self, engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
-        return await repeated(partial(_once, engine, operation, self._waited), OUTSIDE, self._dialect, self._longest)
+        once = partial(_once, engine, operation, self._waited)
+        return await repeated(once, OUTSIDE, self._dialect, self._longest, self._doubt)
 
 
 async def _once(engine: AsyncEngine, operation: Callable[[Connection], R], waited: Waited) -> R:
