@@ -115,6 +115,27 @@ async def test_a_broker_that_is_away_is_told_once_and_what_was_told_is_found_lat
     assert scene.told.names.count("broker.unavailable") == 1
 
 
+async def test_an_error_that_nobody_knows_ends_no_announcing(scene: Scene, monkeypatch):
+    """Once it ended all background work of the process, which then answered 503 to every submit for ever."""
+    announce, calls = scene.broker.announce, 0
+
+    async def announced(hints):
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ZeroDivisionError
+        await announce(hints)
+
+    monkeypatch.setattr(scene.broker, "announce", announced)
+    first, second = await scene.added(2)
+    async with in_background(scene.told, scene.relay.run()):
+        scene.relay.tell([first])
+        await scene.told.until("loop.failed")
+        scene.relay.tell([second])
+
+        assert await taken(scene.broker, 1) == [second.id]
+
+
 async def test_a_worker_takes_the_most_urgent_hint_first_and_no_more_than_it_has_room_for(scene: Scene):
     low, high = [a_task().id for _ in range(3)], [a_task().id for _ in range(3)]
     await scene.broker.announce([Hint("default", 1, tuple(low)), Hint("default", 9, tuple(high))])

@@ -71,6 +71,9 @@ class Relay:
                     self._untold.clear()
                     self._warn(error)
                     await asyncio.sleep(PAUSE_AWAY)
+                except Exception as error:  # noqa: BLE001  # the top of a loop: what it announces is a hint, no more
+                    self._emit("loop.failed", {"loop": "relay", "error": repr(error)})
+                    await asyncio.sleep(PAUSE_AWAY)
 
     async def step(self) -> int:
         """Announce again what nobody has claimed for two seconds, where the broker holds little. Returns how many ids.

@@ -10,7 +10,8 @@ from pamqp.exceptions import PAMQPException
 
 from duly.domain.errors import BrokerUnavailable
 
-OUTSIDE = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError, EOFError, TimeoutError)
+OUTSIDE = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError, EOFError, StopAsyncIteration, TimeoutError)
+"""The sixth is what aiormq raises when the server is gone before it has greeted."""
 
 
 @asynccontextmanager
