@@ -20,7 +20,7 @@ HEAD = (
         "longest recovery",
         "rate before",
         "rate after",
-        "longest until it was back",
+        "back within",
         "slowest end by SIGTERM",
     ),
 )
