@@ -156,14 +156,15 @@ async def open_core(
         relay = None if announcer is None else Relay(store, CountedAnnouncer(announcer, tally), tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
         reads = _reads(store, cache, tally, tell)
-        ahead = Ahead(reads) if settings.cache_ahead and cache is not None else None
+        ahead = Ahead(reads, tell) if settings.cache_ahead and cache is not None else None
         lists = await stack.enter_async_context(open_lists(settings, store, tell))
         entrance = await open_entrance(settings, store, await stack.enter_async_context(open_counter(settings)), tell)
         opened = Open(store, bell, broker, announcer, relay, cache, reads, ahead, lists, entrance, tally, tell, tracing)
         core = _core(settings, handlers, open_this, opened)
         watching = _watching(settings, local) if opener is None else []
         stack.push_async_callback(core.count.last)
-        await stack.enter_async_context(in_background(tell, *_background(core, opened), *watching))
+        work = [*_background(core, opened), *watching]
+        await stack.enter_async_context(in_background(tell, *work, failed=core.service.failed))
         yield core
 
 

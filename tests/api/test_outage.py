@@ -69,6 +69,17 @@ async def test_a_process_lives_while_its_database_is_away(store, handlers):
     assert response.status_code == 200
 
 
+@pytest.mark.mistake(45)
+async def test_a_process_whose_background_has_failed_is_not_ready(store, handlers):
+    """Once, what refused every submit until somebody restarted it called itself ready."""
+    async with serving(store, handlers) as api:
+        api.service.failed.set()
+
+        response = await api.client.get("/health/ready")
+
+    assert response.status_code == 503
+
+
 @pytest.mark.mistake(2)
 async def test_a_committed_task_is_answered_202_though_nobody_can_say_why_it_waits(store, handlers):
     async with serving(Away(store, {"queues.states": AWAY}), handlers) as api:

@@ -1,10 +1,15 @@
-"""Which settings count: the command line's, then the app's own, then the environment's."""
+"""How a process begins, and what ends it: settings count from the command line, then the app, then the environment."""
 
+import asyncio
 import sys
 
 import pytest
 
-from duly.cli.begin import begin_app
+from duly.app import Duly
+from duly.assembly import migrate
+from duly.cli.begin import begin_app, opened
+from duly.settings import Settings
+from tests.support.telling import Told
 
 APP = """
 from duly import Duly
@@ -56,3 +61,15 @@ def test_queues_of_the_environment_are_all_that_is_served(folder, monkeypatch):
     _, settings, _ = begin_app("app:plain", folder, {})
 
     assert settings.queues == ("mail",)
+
+
+@pytest.mark.mistake(45)
+async def test_a_process_whose_background_has_failed_ends(tmp_path):
+    """Once it stayed, and refused what it was asked until somebody restarted it."""
+    settings, stop = Settings(database_url=f"sqlite:///{tmp_path / 'duly.db'}"), asyncio.Event()
+    await migrate(settings)
+
+    async with opened(Duly(), settings, stop, Told()) as core, asyncio.timeout(20):
+        core.service.failed.set()
+
+        await stop.wait()

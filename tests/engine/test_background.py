@@ -34,16 +34,25 @@ async def test_what_the_body_raises_passes_through_as_it_is() -> None:
 
 
 async def test_a_failure_is_told_at_once_and_raised_at_the_end() -> None:
-    told = Told()
+    told, failed = Told(), asyncio.Event()
 
     async def fail() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup):
-        async with in_background(told, fail(), for_ever()):
-            await told.until("background.failed")
+        async with in_background(told, fail(), for_ever(), failed=failed):
+            await failed.wait()
 
     assert told.names == ["background.failed"]
+
+
+async def test_an_end_in_good_order_is_no_failure() -> None:
+    failed = asyncio.Event()
+
+    async with in_background(Told(), for_ever(), failed=failed):
+        await asyncio.sleep(0)
+
+    assert not failed.is_set()
 
 
 async def test_a_failure_behind_a_body_that_fails_too_does_not_hide_the_body_s() -> None:

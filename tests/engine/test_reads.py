@@ -136,7 +136,7 @@ async def test_without_a_cache_everybody_reads_the_database(store: MemoryStore):
 
 async def test_what_ends_is_in_the_cache_before_anybody_reads_it(store: MemoryStore, clock: FakeClock):
     task, cache = await completed(store), MemoryCache(clock)
-    ahead = Ahead(reads_of(store, cache))
+    ahead = Ahead(reads_of(store, cache), lambda *_: None)
 
     async with in_background(lambda *_: None, ahead.run()):
         await asyncio.to_thread(ahead.tell, [task])
@@ -145,11 +145,14 @@ async def test_what_ends_is_in_the_cache_before_anybody_reads_it(store: MemorySt
     assert await cache.get([task.id]) == {task.id: task}
 
 
-async def test_what_a_database_that_is_away_cannot_tell_is_left_to_its_readers(store: MemoryStore, clock: FakeClock):
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), ZeroDivisionError()], ids=["away", "unknown"])
+async def test_what_a_database_does_not_tell_is_left_to_its_readers(
+    store: MemoryStore, clock: FakeClock, error: Exception
+):
     task, cache = await completed(store), MemoryCache(clock)
     outage = Outage(store)
-    outage.faults["get"] = [StoreUnavailable("away")]
-    ahead = Ahead(reads_of(outage, cache))  # type: ignore[arg-type]
+    outage.faults["get"] = [error]
+    ahead = Ahead(reads_of(outage, cache), lambda *_: None)  # type: ignore[arg-type]
 
     async with in_background(lambda *_: None, ahead.run()):
         ahead.tell([task])

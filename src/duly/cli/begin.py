@@ -12,6 +12,7 @@ from duly.assembly import Core, open_core
 from duly.assembly_worker import served
 from duly.cli.load import find
 from duly.domain.errors import StoreUnavailable
+from duly.engine.background import in_background
 from duly.ports.telemetry import Emit
 from duly.settings import Settings, load_settings
 from duly.telemetry.lines import log_lines
@@ -46,13 +47,20 @@ def begin_app(reference: str, folder: Path, overrides: Mapping[str, object]) -> 
 async def opened(duly: Duly, settings: Settings, stop: asyncio.Event, emit: Emit) -> AsyncIterator[Core | None]:
     """Open it, waiting a while for a database that is away. None: asked to stop before it was there.
 
-    Raises StoreUnavailable in the end, SchemaOutdated at once.
+    When what runs behind it fails, ``stop`` is set, and that is raised at the end: a process that can do nothing more
+    is to be replaced. Raises StoreUnavailable in the end, SchemaOutdated at once.
     """
     async with AsyncExitStack() as stack:
         core = await _open(stack, duly, settings, stop, emit)
         if core is not None:
             stack.enter_context(duly.on(core))
+            await stack.enter_async_context(in_background(emit, _follow(core.service.failed, stop)))
         yield core
+
+
+async def _follow(failed: asyncio.Event, stop: asyncio.Event) -> None:
+    await failed.wait()
+    stop.set()
 
 
 async def _open(stack: AsyncExitStack, duly: Duly, settings: Settings, stop: asyncio.Event, emit: Emit) -> Core | None:

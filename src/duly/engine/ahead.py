@@ -8,6 +8,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.domain.task import Task, TaskId
 from duly.engine.reads import Reads
 from duly.ports.store import MAX_BATCH
+from duly.ports.telemetry import Emit
 
 MAX_BEHIND = 10_000
 """Of more than so many tasks the oldest are left to their readers."""
@@ -16,8 +17,9 @@ MAX_BEHIND = 10_000
 class Ahead:
     """Takes tasks through a read, many at once: what is read was committed, and so is what the cache holds."""
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, emit: Emit) -> None:
         self._reads = reads
+        self._emit = emit
         self._behind: deque[TaskId] = deque(maxlen=MAX_BEHIND)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -37,6 +39,9 @@ class Ahead:
                     await self._reads.refill(self._next())
                 except StoreUnavailable:
                     self._behind.clear()
+                except Exception as error:  # noqa: BLE001  # the top of a loop: readers fill the cache too
+                    self._behind.clear()
+                    self._emit("loop.failed", {"loop": "ahead", "error": repr(error)})
 
     def _next(self) -> set[TaskId]:
         return {self._behind.popleft() for _ in range(min(MAX_BATCH, len(self._behind)))}

@@ -8,12 +8,15 @@ from duly.ports.telemetry import Emit
 
 
 @asynccontextmanager
-async def in_background(emit: Emit, *work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def in_background(
+    emit: Emit, *work: Coroutine[None, None, None], failed: asyncio.Event | None = None
+) -> AsyncIterator[None]:
     """Run these until the context closes. What the body raises passes through as it is, in no group.
 
-    When one of them fails the others end too; that is told at once, and raised when the context closes.
+    When one of them fails the others end too; that is told at once, ``failed`` is set, and it is raised when the
+    context closes.
     """
-    together = asyncio.create_task(_together(emit, work))
+    together = asyncio.create_task(_together(emit, work, failed or asyncio.Event()))
     try:
         yield
     finally:
@@ -28,11 +31,12 @@ async def in_background(emit: Emit, *work: Coroutine[None, None, None]) -> Async
             one.close()  # a context that closes at once has started none of them
 
 
-async def _together(emit: Emit, work: tuple[Coroutine[None, None, None], ...]) -> None:
+async def _together(emit: Emit, work: tuple[Coroutine[None, None, None], ...], failed: asyncio.Event) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for one in work:
                 group.create_task(one)
     except Exception as error:  # the top of everything that runs behind a service: say so before it is awaited
         emit("background.failed", {"error": repr(error)})
+        failed.set()
         raise

@@ -1,6 +1,7 @@
 """Everything that the HTTP surface may use, in one place."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from duly.engine.handlers import Handlers
 from duly.engine.identity import Access
@@ -17,7 +18,7 @@ from duly.ports.telemetry import Tally
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One open Duly. ``tasks.run`` is running for as long as it is open."""
+    """One open Duly. ``tasks.run`` is running for as long as it is open, and ``failed`` is not set."""
 
     tasks: Tasks
     overview: Overview
@@ -33,3 +34,5 @@ class Service:
     """Counts what the surface answers; None: nothing does."""
     survey: Survey | None = None
     """Gives all figures to whoever scrapes; None: nobody may."""
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
+    """What runs behind it has ended by a fault: nothing more can be done with it."""

@@ -27,7 +27,9 @@ class HealthRoutes:
         return json_response(Health().model_dump_json())
 
     async def ready(self, _request: Request) -> Response:
-        """A write to the store works now."""
+        """A write to the store works now, and what runs behind the service does."""
+        if self._service().failed.is_set():
+            raise StoreUnavailable("What runs behind this process has failed: it must be started again.")
         try:
             async with asyncio.timeout(PATIENCE.total_seconds()):
                 await self._service().store.check()
