@@ -96,7 +96,7 @@ def _first(cost: Cost) -> str:
 def _database(cost: Cost, cores: int) -> str:
     processor, disk = cores * BUSY / cost.database, _flushed(cost)
     shared = processor / disk
-    flushes = f"its disk must then let {shared:.1f} commits share a flush" if shared > 1 else "its disk keeps up"
+    flushes = f"its disk must then let {shown(shared)} commits share a flush" if shared > 1 else "its disk keeps up"
     return f"with {cores} cores its processor is full at {shown(processor)} tasks/s, and {flushes}"
 
 

@@ -36,13 +36,21 @@ BEGIN, END = "<!-- {name}: made by python -m benchmarks -->", "<!-- end of {name
 
 
 def write_documents(names: Sequence[str], folder: Path = results.KEPT) -> None:
-    """Make the marked blocks of README and page anew."""
+    """Make the marked blocks of the documentation anew."""
+    for file, name, text in blocks(names, folder):
+        replace(file, name, text)
+
+
+def blocks(names: Sequence[str], folder: Path = results.KEPT) -> Sequence[tuple[Path, str, str]]:
+    """File, name and text of each marked block."""
     found = list(results.all_of(folder, list(names)))
-    replace(README, "figures", goals_table(found))
-    replace(PAGE, "figures", goals_table(found))
-    replace(PAGE, "growth", plots(PLOTS))
-    replace(BEYOND, "beyond", beyond.block(found))
-    replace(PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet.")
+    return [
+        (README, "figures", goals_table(found)),
+        (PAGE, "figures", goals_table(found)),
+        (PAGE, "growth", plots(PLOTS)),
+        (PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet."),
+        (BEYOND, "beyond", beyond.block(found)),
+    ]
 
 
 def plots(folder: Path) -> str:

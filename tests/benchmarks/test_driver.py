@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.harness import report
+from benchmarks.scenarios.catalogue import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,9 +63,10 @@ def test_tables_stand_between_their_markers_and_nothing_else_is_touched(tmp_path
     assert page.read_text() == "before\n<!-- x: made by python -m benchmarks -->\n\nnew\n\n<!-- end of x -->\nafter\n"
 
 
-def test_the_readme_and_the_page_have_their_markers():
-    for file, names in ((report.README, ["figures"]), (report.PAGE, ["figures", "growth", "measurements"])):
-        text = file.read_text()
-        for name in names:
-            assert report.BEGIN.format(name=name) in text
-            assert report.END.format(name=name) in text
+def test_the_tables_of_the_documentation_are_those_of_the_committed_results():
+    names = [scenario.name for scenario in SCENARIOS]
+
+    for file, name, text in report.blocks(names):
+        assert f"{report.BEGIN.format(name=name)}\n\n{text}\n\n{report.END.format(name=name)}" in file.read_text(), (
+            f"{file.name} is older than its results: make bench ARGS=--report"
+        )
