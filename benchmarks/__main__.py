@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.harness import machine, results, rounds
 from benchmarks.harness.plan import Scenario
-from benchmarks.harness.report import print_table, write_documents
+from benchmarks.harness.report import draw, print_table, write_documents
 from benchmarks.harness.venvs import python_of
 from benchmarks.scenarios.catalogue import SCENARIOS
 
@@ -32,6 +32,7 @@ def main() -> int:
     else:
         failed = []
     if folder == results.KEPT:
+        draw(results.KEPT)
         write_documents([scenario.name for scenario in SCENARIOS])
     print("".join(f"\nSomething failed in {name}." for name in failed), end="")
     return 1 if failed else 0

@@ -1,20 +1,15 @@
-"""Draws how it grows, one SVG for each thing that was varied, from benchmarks/results/growth.json into docs/plots.
+"""Draws how it grows, one SVG for each thing that was varied: ``python -m benchmarks.plots RESULT FOLDER``.
 
-Run: python -m benchmarks.plots [benchmarks/results/growth.json] [docs/plots]
-
-matplotlib is in an environment of its own, which is made on first use.
+``python -m benchmarks`` calls it after measuring, or with ``--report``, in an environment that has matplotlib.
 """
 
 import json
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
 AXES = {
     "batch": "tasks in one submit",
     "slots": "slots of one worker process",
@@ -28,18 +23,10 @@ INK, BAND = "#1f5f8b", "#1f5f8b33"
 
 
 def main() -> None:
-    source, target = (*map(Path, sys.argv[1:]), *DEFAULTS[len(sys.argv) - 1 :])
-    if find_spec("matplotlib") is None:
-        from benchmarks.harness.venvs import python_of  # noqa: PLC0415  # needs what is not there in that environment
-
-        os.execv(python_of("plots"), [str(python_of("plots")), "-m", "benchmarks.plots", str(source), str(target)])
+    source, target = map(Path, sys.argv[1:])
     target.mkdir(parents=True, exist_ok=True)
     for name, points in series(json.loads(source.read_text())).items():
         draw(name, points, target / f"{name}.svg")
-        print(target / f"{name}.svg")
-
-
-DEFAULTS = (ROOT / "benchmarks" / "results" / "growth.json", ROOT / "docs" / "plots")
 
 
 def series(result: Mapping[str, Any]) -> dict[str, list[tuple[int, float, float, float]]]:

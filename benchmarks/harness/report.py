@@ -1,5 +1,6 @@
 """Tables of the results, for people: on the terminal, and between the markers of the documentation."""
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from benchmarks.harness import beyond, results
 from benchmarks.harness.figures import shown
 from benchmarks.harness.processes import ROOT
+from benchmarks.harness.venvs import python_of
+from benchmarks.plots import AXES
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "performance.md"
@@ -53,10 +56,18 @@ def blocks(names: Sequence[str], folder: Path = results.KEPT) -> Sequence[tuple[
     ]
 
 
+def draw(folder: Path) -> None:
+    """Pictures of how it grows, if that was measured."""
+    growth = folder / "growth.json"
+    if growth.exists():
+        subprocess.run([python_of("plots"), "-m", "benchmarks.plots", growth, PLOTS], cwd=ROOT, check=True)
+
+
 def plots(folder: Path) -> str:
-    """The pictures that ``python -m benchmarks.plots`` drew."""
-    drawn = [f"![tasks/s against {file.stem}]({folder.name}/{file.name})" for file in sorted(folder.glob("*.svg"))]
-    return "\n\n".join(drawn) or "Nothing was drawn yet: `make bench B=growth`, then `python -m benchmarks.plots`."
+    """The pictures that are there."""
+    drawn = {name: f"{folder.name}/{name}.svg" for name in AXES if (folder / f"{name}.svg").exists()}
+    pictures = [f"![tasks/s against {AXES[name]}]({file})" for name, file in drawn.items()]
+    return "\n\n".join(pictures) or "Nothing was drawn yet: `make bench B=growth`."
 
 
 def replace(file: Path, name: str, text: str) -> None:
