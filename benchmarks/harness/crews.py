@@ -10,8 +10,10 @@ from typing import Any
 from benchmarks.harness.places import Env, Place
 from benchmarks.harness.plan import Contestant, Figures, Run
 from benchmarks.harness.processes import Begun, answer, begun, environment, heard, python_module, running
-from benchmarks.harness.tally import FOLDER
+from benchmarks.harness.tally import FOLDER, WATCHING
 from benchmarks.harness.venvs import python_of
+
+from tests.support.processes import eventually
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,15 @@ class Crew:
             yield process
 
     @contextmanager
+    def watching(self, env: Env, *words: object) -> Iterator[Begun]:
+        """The same for what looks at the counts, once it looks: before, nothing is to begin."""
+        looks = Path(env[FOLDER]) / WATCHING
+        looks.unlink(missing_ok=True)
+        with self.saying(env, *words) as watch:
+            eventually(lambda: looks.exists() or watch.process.poll() is not None, 120)
+            yield watch
+
+    @contextmanager
     def at(self, folder: Path) -> Iterator[Env]:
         """Its place, and the environment of all its commands."""
         tally = folder / "tally"
@@ -68,7 +79,7 @@ def drained(crew: Crew, full: int, run: Run) -> Figures:
     tasks = run.size(full, 200)
     with crew.at(run.folder) as env:
         crew.say(env, "fill", tasks)
-        with crew.saying(env, "watch", tasks, crew.processes) as watch, crew.working(env, run.folder) as workers:
+        with crew.watching(env, "watch", tasks, crew.processes) as watch, crew.working(env, run.folder) as workers:
             seen = heard(watch, workers)
     if seen["stored"] != tasks:
         raise RuntimeError(f"{seen['stored']} outcomes of {tasks} tasks")

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 FOLDER = "BENCH_TALLY"
+WATCHING = "watching"
+"""A file in the folder: somebody looks at the counts."""
+
 PAYLOAD_TEXT = "x" * (int(os.environ.get("BENCH_PAYLOAD", "200")) - 20)
 RESULT_NOTE = "the work of a handler that does nothing"
 PAUSES = (0.02, 0.12)
@@ -63,8 +66,10 @@ def watch(tasks: int, processes: int, done: Callable[[], int], longest: float = 
     """Print how long the tasks took, from the last process calling its first handler to the last outcome stored.
 
     What was called before all processes were at work is not counted, so that nobody's start-up is. ``done`` asks the
-    contestant's own store how many outcomes it has; it is not asked before every handler was called.
+    contestant's own store how many outcomes it has: once, to connect, and then not before every handler was called.
     """
+    done()
+    _watching()
     deadline = time.monotonic() + longest
     before, begun = _all_at_work(tasks, processes, deadline)
     while sum(counts()) < tasks:
@@ -94,11 +99,16 @@ def pace(tasks: int, processes: int, longest: float = 300) -> None:
 
     Twice as many must wait at least: some are run before all processes are at work.
     """
+    _watching()
     deadline = time.monotonic() + longest
     before, begun = _all_at_work(2 * tasks, processes, deadline)
     while (called := sum(counts()) - before) < tasks:
         _pause(deadline, lambda: f"{called} of {tasks} handlers called")
     print(json.dumps({"tasks": called, "seconds": time.monotonic() - begun}), flush=True)
+
+
+def _watching() -> None:
+    (Path(os.environ[FOLDER]) / WATCHING).touch()
 
 
 def _all_at_work(tasks: int, processes: int, deadline: float) -> tuple[int, float]:

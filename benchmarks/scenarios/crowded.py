@@ -9,6 +9,7 @@ from benchmarks.harness.crews import Crew
 from benchmarks.harness.figures import percentiles
 from benchmarks.harness.places import postgresql
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
+from benchmarks.harness.processes import heard
 from benchmarks.scenarios.drain import BOTH, SLOTS, WORKER
 from benchmarks.scenarios.services import DULY as SERVICE
 
@@ -30,8 +31,8 @@ def measured(finished: int, waiting: float, run: Run) -> Figures:
     more = run.size(waiting) if waiting else 2 * tasks
     with CREW.at(run.folder) as env:
         CREW.say(env, "crowd", run.size(finished) if finished else 0, more)
-        with CREW.working(env, run.folder):
-            seen = CREW.say(env, "pace", tasks, CREW.processes)
+        with CREW.watching(env, "pace", tasks, CREW.processes) as pace, CREW.working(env, run.folder) as workers:
+            seen = heard(pace, workers)
         with SERVICE.serving(env, run.folder, 1) as api:
             pages = _looked_at(api.url, run.size(READS, 20))
     return {"tasks/s": seen["tasks"] / seen["seconds"], **pages}

@@ -36,7 +36,7 @@ def measured(crew: Crew, handler: str, run: Run) -> Figures:
     tasks = run.size(TASKS, 2_000)
     with crew.at(run.folder) as env:
         crew.say(env, "fill", tasks, handler)
-        watching = crew.saying(env, "watch", tasks, crew.processes)
+        watching = crew.watching(env, "watch", tasks, crew.processes)
         with watching as watch, crew.working(env, run.folder) as workers, Memory(workers) as memory:
             seen = heard(watch, workers)
     if seen["stored"] != tasks:

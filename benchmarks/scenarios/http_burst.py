@@ -14,8 +14,6 @@ from benchmarks.scenarios.services import HOW, KEEPS, NAMED
 TASKS = 10_000
 WARM = 100
 PROCESSES = 1
-STARTING = 2
-"""Seconds until the process that looks for the end is at work."""
 
 
 def measured(service: Service, run: Run) -> Figures:
@@ -26,8 +24,7 @@ def measured(service: Service, run: Run) -> Figures:
         with service.serving(env, run.folder, PROCESSES) as api, crew.working(env, run.folder):
             sent(api, service, WARM)
             crew.say(env, "watch", WARM, 1)
-            with crew.saying(env, "watch", WARM + tasks, 1) as watch:
-                time.sleep(STARTING)
+            with crew.watching(env, "watch", WARM + tasks, 1) as watch:
                 begun = time.monotonic()
                 took = sent(api, service, tasks)
                 submitted = time.monotonic() - begun
