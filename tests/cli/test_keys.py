@@ -54,6 +54,15 @@ def test_a_key_without_a_scope_that_exists_is_not_made(place, duly, words):
     assert json.loads(duly(place, "keys", "list", "--json").out) == {"keys": []}
 
 
+@pytest.mark.parametrize("words", [("--expires", "0s"), ("--queue", ""), ("--queue", "media", "--queue", " ")])
+def test_a_key_that_could_never_be_used_is_not_made(place, duly, words):
+    refused = duly(place, "keys", "create", "shop", "--scope", "admin", *words)
+
+    assert refused.code == 2
+    assert words[0] in refused.err
+    assert json.loads(duly(place, "keys", "list", "--json").out) == {"keys": []}
+
+
 def test_a_revoked_key_stays_in_the_list(place, duly):
     key_id = duly(place, "keys", "create", "shop", "--scope", "admin").out.strip().rpartition("_")[0]
 

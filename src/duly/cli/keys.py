@@ -58,6 +58,7 @@ def create(
     [bold]duly keys create thumbnails --scope tasks:submit --queue media --expires 90d[/bold]
     """
     scopes = _checked(name, scope)
+    _check_bounds(queue or (), expires)
     settings, _ = begin({"log_level": "error"})
 
     async def make(store: Store) -> NewKey:
@@ -79,6 +80,14 @@ def _checked(name: str, scopes: list[Scope] | None) -> list[Scope]:
     if not 1 <= len(name) <= LONGEST_NAME:
         raise Misconfigured(f"A key's name has 1 to {LONGEST_NAME} characters.")
     return scopes
+
+
+def _check_bounds(queues: Sequence[str], expires: timedelta | None) -> None:
+    """A key that could never be used is no key: most likely a variable of the shell was empty."""
+    if not all(queue.strip() for queue in queues):
+        raise Misconfigured("--queue is empty: give the name of a queue.")
+    if expires is not None and expires <= timedelta():
+        raise Misconfigured("--expires is a time to come, such as 12h or 90d.")
 
 
 def list_(*, as_json: AsJson = False) -> None:
