@@ -9,7 +9,7 @@ import pytest
 from duly.client import AsyncClient, Client, ServiceUnreachable, Submit
 from duly.client.calls import get, retry
 from duly.client.repeating import pause_before
-from duly.domain.errors import KeyReused, QueueFull, StoreUnavailable, TooMany
+from duly.domain.errors import KeyInFlight, KeyReused, QueueFull, StoreUnavailable, TooMany
 from duly.domain.state import State
 from tests.client.test_waiting import ID, a_task
 
@@ -134,7 +134,9 @@ def test_many_are_repeated_under_one_key():
 @pytest.mark.standard(
     "RFC 9110", "10.2.3", "A client waits for as long as Retry-After says, in seconds or up to a date."
 )
-@pytest.mark.parametrize("error", [TooMany("x", timedelta(seconds=7)), StoreUnavailable("x", timedelta(seconds=7))])
+@pytest.mark.parametrize(
+    "error", [kind("x", timedelta(seconds=7)) for kind in (TooMany, StoreUnavailable, KeyInFlight)]
+)
 def test_no_sooner_than_the_service_wants_is_it_asked_again(error):
     assert pause_before(get(ID), error, 0) == timedelta(seconds=7)
 

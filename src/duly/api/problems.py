@@ -75,8 +75,6 @@ _ROUTING = MappingProxyType(
 )
 """What the framework itself, or a dependency of the user's, raises as a status."""
 
-SHORTLY = {"retry-after": "1"}
-
 
 def row_of(error: DulyError) -> Row | None:
     """The row of the nearest class, or None when it must not reach a client."""
@@ -157,13 +155,11 @@ def _flaw(flaw: Flaw) -> dict[str, str]:
 
 def _headers(error: DulyError) -> Mapping[str, str]:
     match error:
-        case errors.StoreUnavailable() | errors.QueueFull() | errors.TooMany():
+        case errors.StoreUnavailable() | errors.QueueFull() | errors.TooMany() | errors.KeyInFlight():
             return {"retry-after": str(max(1, math.ceil(error.retry_after.total_seconds())))}
         case Unauthorized() | Forbidden():
             return _challenge(error)
         case errors.SchemaOutdated():
             return {"retry-after": "30"}
-        case errors.KeyInFlight():
-            return SHORTLY
         case _:
             return {}

@@ -18,6 +18,8 @@ from duly.domain.identity import Forbidden, Unauthorized
 from duly.wire.problem import Problem
 
 _SHOWN = 200
+_TIMED = (errors.StoreUnavailable, errors.QueueFull, errors.TooMany, errors.KeyInFlight)
+"""Errors that say when to come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def error_of(status: int, body: bytes, retry_after: timedelta | None, subject: S
         return RemoteError(status, problem.code, problem.detail or problem.title)
     error = make(problem, subject)
     error.args = (problem.detail or problem.title,)
-    if isinstance(error, errors.StoreUnavailable | errors.QueueFull | errors.TooMany) and retry_after is not None:
+    if isinstance(error, _TIMED) and retry_after is not None:
         error.retry_after = retry_after
     return error
 

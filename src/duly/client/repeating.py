@@ -31,7 +31,7 @@ def pause_before(
 ) -> timedelta:
     """How long to wait before the call is sent again, with chance against herds. Raises the error if it must not be."""
     pause = FIRST * (1 << failures) * random.uniform(0.5, 1.5)  # noqa: S311  # spreads, hides nothing
-    if not isinstance(error, ServiceUnreachable | KeyInFlight):
+    if not isinstance(error, ServiceUnreachable):
         pause = max(pause, error.retry_after)
     if pause > LONGEST or not (call.safe or isinstance(error, REFUSED)):
         raise error

@@ -172,9 +172,10 @@ class KeyInFlight(DulyError):
 
     code = "key-in-flight"
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, retry_after: timedelta = timedelta(seconds=1)) -> None:
         super().__init__(f"The key {key!r} is held by a transaction that is still open. Try again.")
         self.key = key
+        self.retry_after = retry_after
 
 
 class KeyReused(DulyError):
