@@ -72,7 +72,6 @@ def test_what_is_no_list_of_entity_tags_is_a_bad_request(given):
 @pytest.mark.parametrize(
     "accept",
     [
-        None,
         "",
         "*/*",
         "application/json",
@@ -87,7 +86,14 @@ def test_what_is_no_list_of_entity_tags_is_a_bad_request(given):
     "RFC 9110", "12.5.1", "The most specific media range that fits decides; q=0 means not acceptable."
 )
 def test_json_is_acceptable(accept):
-    check_accepts(accept, ["application/json"])
+    check_accepts([accept], ["application/json"])
+
+
+@pytest.mark.standard("RFC 9110", "5.3", "Accept in several fields is one list.")
+@pytest.mark.parametrize("given", [[], ["text/html", "application/json"], ["application/json;q=0.1", "text/html"]])
+def test_accept_may_stand_in_several_fields_or_in_none(given):
+    """Of several fields the first alone was read: a client that took JSON was answered 406."""
+    check_accepts(given, ["application/json"])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_json_is_acceptable(accept):
 )
 def test_json_is_not_acceptable(accept):
     with pytest.raises(NotAcceptable):
-        check_accepts(accept, ["application/json"])
+        check_accepts([accept], ["application/json"])
 
 
 @pytest.mark.parametrize("given", ["a", "a b", "x" * 128, "{}~"])

@@ -116,9 +116,9 @@ def test_every_traceparent_of_this_version_is_kept_as_it_is(value):
 
 @given(VALUES)
 def test_an_accept_header_is_understood_or_nothing_is_acceptable(value):
-    prefers_stream(value)
+    prefers_stream([value])
     try:
-        check_accepts(value, ["application/json"])
+        check_accepts([value], ["application/json"])
     except NotAcceptable as error:
         assert len(str(error)) < 400  # noqa: PT017  # not always raised
 

@@ -102,16 +102,18 @@ def none_match(given: list[str], validator: str) -> bool:
     return validator in tags
 
 
-def check_accepts(accept: str | None, offered: Sequence[str]) -> None:
-    """Raises NotAcceptable when an Accept header rules out all that is offered (RFC 9110 section 12.5.1)."""
-    if accept in {None, "", "*/*", JSON}:
+def check_accepts(given: Sequence[str], offered: Sequence[str]) -> None:
+    """Raises NotAcceptable when the Accept fields rule out all that is offered (RFC 9110 section 12.5.1)."""
+    accept = ",".join(given)
+    if accept in {"", "*/*", JSON}:
         return
     if not any(_quality(accept, media_type)[0] for media_type in offered):
-        raise NotAcceptable(f"This route answers {' or '.join(offered)}, which {str(accept)[:200]!r} rules out.")
+        raise NotAcceptable(f"This route answers {' or '.join(offered)}, which {accept[:200]!r} rules out.")
 
 
-def prefers_stream(accept: str | None) -> bool:
+def prefers_stream(given: Sequence[str]) -> bool:
     """Whether the client would rather have an event stream than JSON; in doubt, the type that it names."""
+    accept = ",".join(given)
     return _quality(accept, STREAM) > _quality(accept, JSON)
 
 
@@ -124,7 +126,7 @@ def last_event_id(given: str | None) -> int | None:
     return int(given)
 
 
-def _quality(accept: str | None, media_type: str) -> tuple[float, bool]:
+def _quality(accept: str, media_type: str) -> tuple[float, bool]:
     """How welcome the type is, by the most special range that it fits; and whether it is named."""
     ranges = [_media_range(part) for part in (accept or "*/*").split(",") if part.strip()]
     for wanted in (media_type, media_type.partition("/")[0] + "/*", "*/*"):

@@ -42,7 +42,7 @@ class ProblemRoute(APIRoute):
         offered = (JSON, *(name for name in self.responses.get(200, {}).get("content", {}) if name != JSON))
 
         async def accepted(request: Request) -> Response:
-            check_accepts(request.headers.get("accept"), offered)
+            check_accepts(request.headers.getlist("accept"), offered)
             return await answer(request)
 
         async def answered(request: Request) -> Response:

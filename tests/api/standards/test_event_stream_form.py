@@ -35,6 +35,15 @@ async def test_the_form_is_chosen_by_accept(api, accept, kind):
     assert response.headers["content-type"] == kind
 
 
+async def test_the_form_is_chosen_by_all_the_accept_fields_there_are(api):
+    task = await ended(api.store, State.COMPLETED)
+    fields = [("accept", "application/json;q=0.5"), ("accept", STREAM)]
+
+    response = await api.client.get(f"/v1/tasks/{task.id}/events", headers=fields)
+
+    assert response.headers["content-type"].startswith(STREAM)
+
+
 async def test_only_what_is_no_form_of_the_route_is_406(api):
     task = await ended(api.store, State.COMPLETED)
 

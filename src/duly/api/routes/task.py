@@ -66,7 +66,7 @@ class TaskRoutes:
         """
         service = self._service()
         parameters(request, ())
-        if prefers_stream(request.headers.get("accept")):
+        if prefers_stream(request.headers.getlist("accept")):
             return await self._stream(service, request)
         return json_response(story_json(await service.tasks.story(task_id(request))), 200, BY_ACCEPT)
 
