@@ -43,6 +43,19 @@ async def test_a_key_that_was_right_before_gets_in_whatever_others_at_its_addres
     assert statuses == [200, 429]
 
 
+async def test_a_token_that_was_right_before_gets_in_whatever_others_at_its_address_do(api):
+    """Whoever made failures enough from behind the same proxy kept everybody out who came with a token."""
+    made = await api.new_key()
+    form = {"grant_type": "client_credentials", "client_id": made.key.id, "client_secret": made.text}
+    known, unknown = [(await api.client.post("/v1/token", data=form)).json()["access_token"] for _ in range(2)]
+    await api.ask("GET", "/v1/tasks", known)
+    await _fail(api, FAILURES)
+
+    statuses = [(await api.ask("GET", "/v1/tasks", token)).status_code for token in (known, unknown)]
+
+    assert statuses == [200, 429]
+
+
 async def test_an_attempt_over_the_limit_costs_no_query(api):
     await _fail(api, FAILURES)
     unknown = await api.new_key()

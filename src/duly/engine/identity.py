@@ -1,5 +1,6 @@
 """Who asks: an API key or a JWT, believed or not. What they may do is decided by whoever asks this."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +10,7 @@ from duly.domain.errors import StoreUnavailable, TooMany
 from duly.domain.identity import KEY_ID, ApiKey, Identity, Scope, Unauthorized
 from duly.engine.buckets import Buckets
 from duly.engine.identity_jwt import NotBelieved, Tokens
-from duly.engine.identity_keys import KeyRing
+from duly.engine.identity_keys import MOST, KeyRing, digest
 from duly.ports.telemetry import Emit
 
 FAILURES = 20
@@ -36,6 +37,7 @@ class Access:
         self._tokens = tokens
         self._lifetime = lifetime
         self._failures = Buckets(FAILURES, FAILURES_IN, now)
+        self._good: OrderedDict[str, None] = OrderedDict()
         self._emit = emit
 
     async def identify(self, credential: str, address: str) -> Identity:
@@ -79,6 +81,7 @@ class Access:
 
     async def _bearer(self, text: str) -> Identity:
         found = await self._tokens.read(text)
+        self._remember(text)
         if isinstance(found, Identity):
             return found
         key = await self._ring.named(found.key_id)
@@ -86,10 +89,15 @@ class Access:
             raise NotBelieved("its key is not valid any more")
         return Identity(key.identity.name, _held(key, found.scopes), key.queues)
 
+    def _remember(self, token: str) -> None:
+        self._good[digest(token)] = None
+        if len(self._good) > MOST:
+            self._good.popitem(last=False)
+
     def _admit(self, credential: str, address: str) -> None:
-        """Behind a proxy all clients have one address: who is known gets in whatever the others do."""
+        """Behind a proxy all clients have one address: who is known is looked at whatever the others do."""
         level = self._failures.look(network_of(address))
-        if not level.allowed and not self._ring.familiar(credential):
+        if not level.allowed and not self._ring.familiar(credential) and digest(credential) not in self._good:
             raise TooMany("Too many failed attempts from this address.", level.refill)
 
     def _refused(self, credential: str, address: str, why: str) -> Unauthorized:
