@@ -110,6 +110,12 @@ async def still_let_in(request: Request, service: Service) -> bool:
     return service.access is None or await service.access.still(_credential(request))
 
 
+async def check_still_let_in(request: Request, service: Service) -> None:
+    """Raises Unauthorized when who asks would not be let in now, after a long wait."""
+    if not await still_let_in(request, service):
+        raise Unauthorized("The credential has expired or was revoked meanwhile.", given=True)
+
+
 def address_of(request: Request) -> str:
     """Where the request comes from."""
     return "" if request.client is None else request.client.host

@@ -15,7 +15,7 @@ from duly.api.headers import preferred_wait, traceparent
 from duly.api.once import once_key
 from duly.api.presence import while_present
 from duly.api.query import parameters
-from duly.api.rights import check_accepted, check_submits, count_tasks, permitted_of
+from duly.api.rights import check_accepted, check_submits, count_tasks, permitted_of, still_let_in
 from duly.domain.errors import StoreUnavailable
 from duly.engine.service import Service
 from duly.engine.submission import Submission
@@ -119,12 +119,15 @@ def _submission(wanted: Submit, request: Request) -> Submission:
 
 
 async def _finished(service: Service, request: Request, accepted: Accepted, wait: timedelta) -> Accepted:
-    """The task once it is final, or as it is then. It is committed: an outage while waiting changes no answer."""
+    """The task once it is final, or as it is then. It is committed: an outage while waiting changes no answer.
+
+    Whoever is not let in any more learns of it what was told when it was committed.
+    """
     try:
         task = await while_present(request, service.tasks.wait(accepted.task.id, wait))
     except StoreUnavailable:
         return accepted
-    return replace(accepted, task=task)
+    return replace(accepted, task=task) if await still_let_in(request, service) else accepted
 
 
 async def _accepted(service: Service, request: Request, accepted: Accepted, wait: timedelta | None) -> Response:

@@ -12,7 +12,7 @@ from duly.api.headers import STREAM, last_event_id, none_match, preferred_wait, 
 from duly.api.presence import while_present
 from duly.api.problems import TABLE, problem
 from duly.api.query import parameters, task_id
-from duly.api.rights import permitted, scope_of, still_let_in
+from duly.api.rights import check_still_let_in, permitted, scope_of, still_let_in
 from duly.api.stream import EventStream, Places, events_of
 from duly.domain.errors import NotFinished
 from duly.domain.state import State
@@ -39,6 +39,7 @@ class TaskRoutes:
         wait = preferred_wait(request.headers.getlist("prefer"))
         if wait:
             task = await while_present(request, service.tasks.wait(task_id(request), wait))
+            await check_still_let_in(request, service)
         else:
             task = await service.tasks.get(task_id(request), seen_version(request.headers.getlist("if-none-match")))
         headers = {"etag": etag(task)}
