@@ -29,7 +29,7 @@ class Away:
 
     @staticmethod
     def _fail(error: Exception) -> Any:
-        async def failed(*_: object) -> None:
+        async def failed(*_: object, **__: object) -> None:
             raise error
 
         return failed

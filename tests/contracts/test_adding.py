@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from duly.domain.errors import RowInvalid
+from duly.domain.errors import KeyTaken, RowInvalid
 from duly.domain.fact import RetriedByHand, Returned
 from duly.domain.state import FINAL, State
 from tests.support.builders import NOON, a_task
@@ -121,6 +121,24 @@ async def test_the_same_key_twice_in_a_batch_gives_one_task(store):
 
     assert await store.tasks.add([first, second, other]) == [first, first, other]
     assert await store.tasks.get([second.id]) == {}
+
+
+@pytest.mark.mistake(47)
+async def test_a_key_that_a_task_of_a_foreign_queue_holds_is_taken_and_nothing_is_added(store):
+    await added(store, key="k", queue="theirs")
+    keyless, keyed = a_task(queue="ours"), a_task(key="k", queue="ours")
+
+    with pytest.raises(KeyTaken):
+        await store.tasks.add([keyless, keyed], within={"ours"})
+
+    assert await store.tasks.get([keyless.id, keyed.id]) == {}
+
+
+async def test_a_key_that_a_task_of_an_own_queue_holds_gives_that_task(store):
+    holder = await added(store, key="k", queue="ours")
+    other = a_task(queue="ours")
+
+    assert await store.tasks.add([other, a_task(key="k", queue="ours")], within={"ours"}) == [other, holder]
 
 
 async def test_a_repeated_add_finds_what_it_stored(store):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from duly.domain.errors import KeyInFlight
+from duly.domain.errors import KeyInFlight, KeyTaken
 from duly.ports.once import Added, OnceKey, Seen
 from tests.contracts.places import on
 from tests.support.builders import NOON, a_task
@@ -54,6 +54,15 @@ async def test_a_task_whose_own_key_is_taken_is_remembered_as_the_one_that_holds
 
     assert added == Added((holder,))
     assert await store.once.seen("", "key-1") == Seen(FINGERPRINT, (holder.id,))
+
+
+async def test_where_a_task_of_a_foreign_queue_holds_a_tasks_key_nothing_is_remembered(store):
+    await store.tasks.add([a_task(key="order-1", queue="theirs")])
+
+    with pytest.raises(KeyTaken):
+        await store.once.add(a_key(), [a_task(key="order-1", queue="ours")], within={"ours"})
+
+    assert await store.once.seen("", "key-1") is None
 
 
 @pytest.mark.parametrize("other", [a_key("Key-1"), a_key("key-1 "), a_key(scope="somebody"), a_key("k" * 255)])

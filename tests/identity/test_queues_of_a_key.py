@@ -99,14 +99,35 @@ async def test_a_key_held_by_a_task_of_another_queue_is_taken_and_shows_nothing_
     assert (answer.status_code, answer.json()["code"]) == (409, "key-taken")
 
 
-async def test_a_submitter_who_may_not_read_sees_no_payload_of_the_task_that_holds_the_key(api):
+@pytest.mark.parametrize("headers", [{}, {"idempotency-key": "1"}])
+async def test_a_batch_with_a_key_held_by_a_task_of_another_queue_is_refused_whole_and_shows_nothing(
+    api, media, headers
+):
+    """The batch was accepted, and answered with the state, the tags and the error of a task that is somebody else's."""
+    held = await api.submit(queue="default", key="order-1", tags=["private"])
+    one = {"type": "text.reverse", "payload": {"text": "a"}, "queue": "media"}
+
+    answer = await api.ask(
+        "POST", "/v1/tasks/batch", media, json={"tasks": [one, one | {"key": "order-1"}]}, headers=headers
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "key-taken")
+    assert held not in answer.text
+    assert (await api.ask("GET", "/v1/tasks", media)).json()["tasks"] == []
+
+
+@pytest.mark.parametrize(("path", "wrap"), [("/v1/tasks", dict), ("/v1/tasks/batch", lambda one: {"tasks": [one]})])
+async def test_a_submitter_who_may_not_read_sees_no_payload_of_the_task_that_holds_the_key(api, path, wrap):
+    """Sent a second time under an Idempotency-Key, the submit was answered with all of it, payload and result."""
     await api.submit(key="order-1", payload={"text": "private"})
-    body = {"type": "text.reverse", "payload": {"text": "a"}, "key": "order-1"}
+    body = wrap({"type": "text.reverse", "payload": {"text": "a"}, "key": "order-1"})
+    key, name = await api.key(Scope.SUBMIT), {"idempotency-key": "1"}
 
-    answer = await api.ask("POST", "/v1/tasks", await api.key(Scope.SUBMIT), json=body)
+    answers = [await api.ask("POST", path, key, json=body, headers=headers) for headers in ({}, name, name)]
 
-    assert answer.status_code == 200
-    assert "private" not in answer.text
+    assert answers[-1].headers["idempotency-replayed"] == "true"
+    assert all(answer.is_success for answer in answers)
+    assert all("private" not in answer.text for answer in answers)
 
 
 async def test_queues_stats_and_workers_show_only_its_own(api, media):

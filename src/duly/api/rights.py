@@ -134,9 +134,9 @@ def permitted(request: Request, wanted: View) -> View:
 
 
 def permitted_of(request: Request, accepted: Accepted) -> View:
-    """Of an accepted task: one that was there before, under its ``key``, may be somebody else's."""
+    """Of an accepted task: one with a ``key`` may be somebody else's, unless it was made right now."""
     identity = identity_of(request)
-    own = accepted.created or accepted.replayed or identity.holds(Scope.READ)
+    own = accepted.created or accepted.task.key is None or identity.holds(Scope.READ)
     return permitted(request, View.FULL if own and identity.sees(accepted.task.queue) else View.BASIC)
 
 

@@ -1,7 +1,7 @@
 """How tasks come in: checked, counted, committed once, announced."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -72,22 +72,26 @@ class Submitting:
         await self._cap.admit([task])
         return self._accepted(task, await self._add_one(task))
 
-    async def submit_many(self, wanted: Sequence[Submission], once: OnceKey | None) -> list[Accepted]:
+    async def submit_many(
+        self, wanted: Sequence[Submission], once: OnceKey | None, within: Collection[str] | None
+    ) -> list[Accepted]:
         """See Tasks."""
         if not 1 <= len(wanted) <= self._parts.limits.max_batch_items:
             raise TooLarge(f"A batch has 1 to {self._parts.limits.max_batch_items} tasks.")
         if once is not None:
-            return await self._submit_once(once, lambda: self._make_all(wanted))
+            return await self._submit_once(once, lambda: self._make_all(wanted), within)
         tasks = self._make_all(wanted)
         await self._cap.admit(tasks)
-        return self._all_accepted(tasks, await self._add(tasks))
+        return self._all_accepted(tasks, await self._add(tasks, within))
 
     def announce(self, task: Task) -> None:
         """See Tasks."""
         self._parts.meter.submitted(task)
         self._parts.herald.changed(task)
 
-    async def _submit_once(self, once: OnceKey, make: Callable[[], list[Task]]) -> list[Accepted]:
+    async def _submit_once(
+        self, once: OnceKey, make: Callable[[], list[Task]], within: Collection[str] | None = None
+    ) -> list[Accepted]:
         """What was accepted under this key before is not made again, whatever would be said of it now.
 
         A body that fitted when it was first sent may not fit any more: its time has passed, or its handler is gone.
@@ -104,17 +108,19 @@ class Submitting:
                     if seen := await self._store.once.seen(once.scope, once.key):
                         return await self._replayed(once, seen)
                     raise
-                outcome = await self._add_once(once, tasks, deadline)
+                outcome = await self._add_once(once, tasks, within, deadline)
         except TimeoutError as error:
             raise KeyInFlight(once.key) from error
         if isinstance(outcome, Seen):
             return await self._replayed(once, outcome)
         return self._all_accepted(tasks, outcome.tasks)
 
-    async def _add_once(self, once: OnceKey, tasks: Sequence[Task], deadline: float) -> Added | Seen:
+    async def _add_once(
+        self, once: OnceKey, tasks: Sequence[Task], within: Collection[str] | None, deadline: float
+    ) -> Added | Seen:
         while True:
             try:
-                return await patiently(lambda: self._store.once.add(once, tasks), self._parts.patience)
+                return await patiently(lambda: self._store.once.add(once, tasks, within=within), self._parts.patience)
             except KeyInFlight:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
@@ -139,8 +145,8 @@ class Submitting:
         except TimeoutError as error:
             raise KeyInFlight(task.key) from error
 
-    async def _add(self, tasks: Sequence[Task]) -> list[Task]:
-        return await patiently(lambda: self._store.tasks.add(tasks), self._parts.patience)
+    async def _add(self, tasks: Sequence[Task], within: Collection[str] | None = None) -> list[Task]:
+        return await patiently(lambda: self._store.tasks.add(tasks, within=within), self._parts.patience)
 
     def _all_accepted(self, tasks: Sequence[Task], stored: Sequence[Task]) -> list[Accepted]:
         return [self._accepted(task, kept) for task, kept in zip(tasks, stored, strict=True)]

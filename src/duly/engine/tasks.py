@@ -1,7 +1,7 @@
 """Everything that may be asked of tasks from outside: submit, look, cancel, retry, delete."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import timedelta
 from enum import Enum
 
@@ -72,9 +72,14 @@ class Tasks:
         """
         return await self._submitting.submit(wanted, once)
 
-    async def submit_many(self, wanted: Sequence[Submission], once: OnceKey | None = None) -> list[Accepted]:
-        """Commit all in one transaction or none. Raises as ``submit`` does; flaws point below ``/tasks/N``."""
-        return await self._submitting.submit_many(wanted, once)
+    async def submit_many(
+        self, wanted: Sequence[Submission], once: OnceKey | None = None, within: Collection[str] | None = None
+    ) -> list[Accepted]:
+        """Commit all in one transaction or none. Raises as ``submit`` does; flaws point below ``/tasks/N``.
+
+        Raises KeyTaken when a task of a queue that is not ``within`` these holds a key.
+        """
+        return await self._submitting.submit_many(wanted, once, within)
 
     def announce(self, task: Task) -> None:
         """Tell idle workers of a task that was committed."""

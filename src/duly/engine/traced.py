@@ -1,6 +1,6 @@
 """Submits and attempts as spans, around the same without: a process that makes no traces has none of this."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from duly.domain.task import Task
@@ -33,12 +33,14 @@ class TracedSubmitting:
             sending.accepted([accepted.task])
         return accepted
 
-    async def submit_many(self, wanted: Sequence[Submission], once: OnceKey | None) -> list[Accepted]:
+    async def submit_many(
+        self, wanted: Sequence[Submission], once: OnceKey | None, within: Collection[str] | None
+    ) -> list[Accepted]:
         """See Submitting."""
         given = wanted[0].traceparent if wanted else None
         with self._tracing.sending(given) as sending:
             carried = [replace(one, traceparent=sending.traceparent) for one in wanted]
-            accepted = await self._submitting.submit_many(carried, once)
+            accepted = await self._submitting.submit_many(carried, once, within)
             sending.accepted([one.task for one in accepted])
         return accepted
 

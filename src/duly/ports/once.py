@@ -1,6 +1,6 @@
 """Submits that were named by their client: the same name twice gives the same tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -37,11 +37,11 @@ class Seen:
 class OnceStore(Protocol):
     """The keys and what came of them."""
 
-    async def add(self, once: OnceKey, tasks: Sequence[Task]) -> Added | Seen:
+    async def add(self, once: OnceKey, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> Added | Seen:
         """Commit the key and the tasks together, as TaskStore.add does, unless the key is there: then add nothing.
 
         An add of unknown outcome may be repeated with the same tasks: it is Added again. Raises KeyInFlight when an
-        open transaction holds the key, or a task's, for over a second.
+        open transaction holds the key, or a task's, for over a second, and KeyTaken as TaskStore.add does.
         """
         ...
 

@@ -39,11 +39,12 @@ class Renewal:
 class TaskStore(Protocol):
     """The tasks. Only ``add``, ``claim``, ``renew`` and ``apply`` write one."""
 
-    async def add(self, tasks: Sequence[Task]) -> list[Task]:
+    async def add(self, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> list[Task]:
         """Insert all or none. Returns, in order, what is stored for each: itself, or the live task that holds its key.
 
         An id that is already stored is left as it is and counts as inserted, so an add of unknown outcome may be
-        repeated. Raises KeyInFlight when another open transaction holds a key for over a second.
+        repeated. Raises KeyInFlight when another open transaction holds a key for over a second, and KeyTaken when a
+        task of a queue that is not ``within`` these holds one.
         """
         ...
 

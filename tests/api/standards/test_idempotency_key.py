@@ -64,7 +64,7 @@ async def test_a_key_with_another_body_is_422_key_reused(api):
     "Idempotency-Key draft", "2.7", "A request repeated while the first is still being processed is answered 409."
 )
 async def test_a_key_that_is_still_in_flight_is_409_with_retry_after(store, handlers, monkeypatch):
-    async def held(*_):
+    async def held(*_, **__):
         raise KeyInFlight("order-1")
 
     monkeypatch.setattr(store.once, "add", held)
@@ -213,7 +213,7 @@ async def test_a_request_whose_outcome_is_unknown_may_be_repeated(store, handler
     """The commit went through, but its answer was lost, and so was the answer to the client."""
     add = store.once.add
 
-    async def losing(once, tasks):
+    async def losing(once, tasks, **how):
         await add(once, tasks)
         raise StoreUnavailable("The answer was lost.")
 

@@ -15,7 +15,7 @@ from duly.api.headers import preferred_wait, traceparent
 from duly.api.once import once_key
 from duly.api.presence import while_present
 from duly.api.query import parameters
-from duly.api.rights import check_accepted, check_submits, count_tasks, permitted_of, still_let_in
+from duly.api.rights import check_accepted, check_submits, count_tasks, identity_of, permitted_of, still_let_in
 from duly.domain.errors import StoreUnavailable
 from duly.engine.service import Service
 from duly.engine.submission import Submission
@@ -59,7 +59,8 @@ class SubmitRoutes:
         wanted = [_submission(one, request) for one in fitted(Batch, body).tasks]
         check_submits(request, service, wanted)
         await count_tasks(request, service, len(wanted))
-        accepted = await service.tasks.submit_many(wanted, once_key(request, body))
+        within = identity_of(request).queues
+        accepted = await service.tasks.submit_many(wanted, once_key(request, body), within)
         reasons = await reasons_to_wait(service, [one.task for one in accepted])
         shown = (tasks_json([one.task], reasons, permitted_of(request, one)) for one in accepted)
         text = f'{{"tasks":[{",".join(shown)}]}}'
@@ -140,7 +141,7 @@ async def _accepted(service: Service, request: Request, accepted: Accepted, wait
     return await task_response(service, accepted.task, permitted_of(request, accepted), status, headers)
 
 
-_REFUSALS = ("key-in-flight", "task-purged", "key-reused", "queue-full")
+_REFUSALS = ("key-in-flight", "key-taken", "task-purged", "key-reused", "queue-full")
 _PROBLEMS = ("too-large", "unsupported-media-type", "invalid", "unknown-type", *_REFUSALS)
 
 _SUBMIT_PARAMETERS = [docs.IDEMPOTENCY_KEY, docs.WAIT, docs.TRACE, docs.NAMED]

@@ -1,10 +1,11 @@
 """What a memory store remembers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import RLock
 
+from duly.domain.errors import KeyTaken
 from duly.domain.event import TaskEvent
 from duly.domain.identity import ApiKey
 from duly.domain.stats import Histogram, QueueState, WorkerRecord
@@ -51,6 +52,14 @@ class MemoryDatabase:
             return stored
         self.tasks[task.id] = task
         return task
+
+    def insert_all(self, tasks: Sequence[Task], within: Collection[str] | None) -> list[Task]:
+        """Insert all or none. Raises KeyTaken when a task of a queue that is not ``within`` these holds a key."""
+        for task in tasks:
+            holder = self.holder(task)
+            if within is not None and holder is not None and holder.queue not in within:
+                raise KeyTaken(task.type, task.key or "")
+        return [self.insert(task) for task in tasks]
 
     def holder(self, task: Task) -> Task | None:
         """The other live task that holds the key of this task."""

@@ -1,6 +1,6 @@
 """Submits that were named by their client."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from duly.domain.task import Task
@@ -16,14 +16,14 @@ class MemoryOnce:
         self._database = database
         self._clock = clock
 
-    async def add(self, once: OnceKey, tasks: Sequence[Task]) -> Added | Seen:
+    async def add(self, once: OnceKey, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> Added | Seen:
         """See OnceStore."""
         ids = tuple(task.id for task in tasks)
         with self._database.lock:
             _, seen = self._database.once.get((once.scope, once.key), (None, None))
             if seen is not None and seen.ids != ids:
                 return seen
-            stored = tuple(self._database.insert(task) for task in tasks)
+            stored = tuple(self._database.insert_all(tasks, within))
             kept = Seen(once.fingerprint, tuple(task.id for task in stored))
             self._database.once[once.scope, once.key] = (self._clock.now(), kept)
             return Added(stored)

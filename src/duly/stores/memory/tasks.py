@@ -26,10 +26,10 @@ class MemoryTasks:
         self._database = database
         self._clock = clock
 
-    async def add(self, tasks: Sequence[Task]) -> list[Task]:
+    async def add(self, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> list[Task]:
         """See TaskStore."""
         with self._database.lock:
-            return [self._database.insert(task) for task in tasks]
+            return self._database.insert_all(tasks, within)
 
     async def claim(
         self,

@@ -1,12 +1,12 @@
 """New tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
-from duly.domain.errors import KeyInFlight, StoreUnavailable
+from duly.domain.errors import KeyInFlight, KeyTaken, StoreUnavailable
 from duly.domain.task import Task, TaskId
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.errors import Trouble
@@ -21,8 +21,11 @@ KEY_WAIT = timedelta(seconds=1)
 Key = tuple[str, str]
 
 
-def add(connection: Connection, sql: Sql, new: Sequence[Task]) -> list[Task]:
-    """Insert those whose id and key are free. Returns, in order, what is stored for each."""
+def add(connection: Connection, sql: Sql, new: Sequence[Task], within: Collection[str] | None = None) -> list[Task]:
+    """Insert those whose id and key are free. Returns, in order, what is stored for each.
+
+    Raises KeyTaken when a key is held by a task of a queue that is not ``within`` these.
+    """
     stored: dict[TaskId, Task] = {}
     for _ in range(MAX_TRIES):
         missing = [task for task in new if task.id not in stored]
@@ -30,6 +33,7 @@ def add(connection: Connection, sql: Sql, new: Sequence[Task]) -> list[Task]:
             return [stored[task.id] for task in new]
         _insert_free(connection, sql, missing)
         stored |= _found(connection, missing)
+        _check_holders(stored.values(), within)
     # Each time the key's holder ended between our insert, which it stopped, and our look at it.
     raise StoreUnavailable("A key changed hands again and again.")
 
@@ -74,6 +78,12 @@ def holders(connection: Connection, keys: Iterable[Key]) -> dict[Key, Task]:
         statement = select(*TASK_COLUMNS).where(tasks.c.type == type_, tasks.c.live_key.in_(wanted))
         found |= {_key(task): task for task in map(task_of, connection.execute(statement))}
     return found
+
+
+def _check_holders(stored: Iterable[Task], within: Collection[str] | None) -> None:
+    for task in stored:
+        if within is not None and task.queue not in within:
+            raise KeyTaken(*_key(task))
 
 
 def _key(task: Task) -> Key:

@@ -1,6 +1,6 @@
 """Submits that were named by their client: the name's row and the tasks commit together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -25,9 +25,9 @@ class SqlOnce:
         self._runner = runner
         self._sql = sql
 
-    async def add(self, once: OnceKey, tasks: Sequence[Task]) -> Added | Seen:
+    async def add(self, once: OnceKey, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> Added | Seen:
         """See OnceStore."""
-        return await self._runner.write(partial(_add, sql=self._sql, once=once, new=tasks))
+        return await self._runner.write(partial(_add, sql=self._sql, once=once, new=tasks, within=within))
 
     async def seen(self, scope: str, key: str) -> Seen | None:
         """See OnceStore."""
@@ -38,14 +38,16 @@ class SqlOnce:
         return await self._runner.write(partial(_forget, sql=self._sql, older_than=older_than, limit=limit))
 
 
-def _add(connection: Connection, sql: Sql, once: OnceKey, new: Sequence[Task]) -> Added | Seen:
+def _add(
+    connection: Connection, sql: Sql, once: OnceKey, new: Sequence[Task], within: Collection[str] | None
+) -> Added | Seen:
     """The key first: it locks out equal submits before any task is written."""
     mine = Seen(once.fingerprint, tuple(task.id for task in new))
     for _ in range(MAX_TRIES):
         _take(connection, sql, once, mine)
         found = _seen(connection, once.scope, once.key)
         if found == mine:  # ids are made anew for each submit: this row is ours, of now or of an unknown outcome
-            return _added(connection, sql, once, new)
+            return _added(connection, once, new, adding.add(connection, sql, new, within))
         if found is not None:
             return found
     # Each time it was forgotten between our insert, which it stopped, and our look at it.
@@ -64,8 +66,7 @@ def _take(connection: Connection, sql: Sql, once: OnceKey, mine: Seen) -> None:
         raise
 
 
-def _added(connection: Connection, sql: Sql, once: OnceKey, new: Sequence[Task]) -> Added:
-    stored = adding.add(connection, sql, new)
+def _added(connection: Connection, once: OnceKey, new: Sequence[Task], stored: Sequence[Task]) -> Added:
     ids = _text([task.id for task in stored])
     if ids != _text([task.id for task in new]):
         own = and_(table.c.scope == once.scope, table.c.key == once.key)

@@ -27,7 +27,7 @@ class SqlTasks:
         self._sql = sql
         self._clock = clock
 
-    async def add(self, tasks: Sequence[Task]) -> list[Task]:
+    async def add(self, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> list[Task]:
         """See TaskStore. Tasks with a key go apart: somebody's open transaction may hold one."""
         if not tasks:
             return []
@@ -38,7 +38,7 @@ class SqlTasks:
                 pass  # repeated after an unknown outcome: the general way looks at what is there
             else:
                 return list(tasks)
-        return await self._runner.write(partial(adding.add, sql=self._sql, new=tasks))
+        return await self._runner.write(partial(adding.add, sql=self._sql, new=tasks, within=within))
 
     async def claim(
         self,
