@@ -105,7 +105,9 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer():
         "239.255.255.250",
         "240.0.0.1",
         "255.255.255.255",
+        "192.0.0.8",
         "192.0.2.1",
+        "192.88.99.1",
         "198.18.0.1",
         "::",
         "::1",
@@ -122,6 +124,10 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer():
         "64:ff9b::a00:1",
         "2001::1",
         "2001:db8::1",
+        "2a02::5efe:7f00:1",
+        "2a02::200:5efe:a00:1",
+        "3fff::1",
+        "fd00::5efe:808:808",
     ],
 )
 def test_no_address_but_a_public_one_is_public(address):
@@ -129,7 +135,8 @@ def test_no_address_but_a_public_one_is_public(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "2002:808:808::1"]
+    "address",
+    ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "2002:808:808::1", "2a02::5efe:808:808"],
 )
 def test_public_addresses_are_public(address):
     assert public(ip_address(address))

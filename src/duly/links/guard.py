@@ -20,6 +20,12 @@ Judge = Callable[[Address], bool]
 _UNICAST = IPv6Network("2000::/3")
 """All IPv6 addresses that IANA has given out for use on the public network; NAT64 (64:ff9b::/96) lies outside."""
 
+_SPECIAL = tuple(ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+"""Not public by IANA's registries, though this or that Python has it that they are."""
+
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+"""Above the last 32 bits of an address, they say that these are an IPv4 address (RFC 5214)."""
+
 PORTS = frozenset({80, 443})
 
 
@@ -34,14 +40,16 @@ class Unresolved(Exception):
 def public(address: Address) -> bool:
     """Whether the address belongs to the public network: no private, loopback, link-local, multicast or reserved one.
 
-    IPv4 inside IPv6 (mapped, 6to4, Teredo) is judged by what is inside.
+    IPv4 inside IPv6 (mapped, 6to4, Teredo, ISATAP) is judged by what is inside.
     """
+    if any(address in network for network in _SPECIAL):
+        return False
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast and not address.is_reserved
     inside = _inside(address)
     if inside:
         return all(public(each) for each in inside)
-    return address in _UNICAST and address.is_global and not address.is_multicast
+    return address in _UNICAST and address.is_global and not _tunnels_inside(address)
 
 
 def permitted(address: Address, networks: Collection[Network]) -> bool:
@@ -117,3 +125,9 @@ def _to(address: Address, request: httpx.Request) -> httpx.Request:
 def _inside(address: IPv6Address) -> list[IPv4Address]:
     carried = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
     return [each for each in carried if each is not None]
+
+
+def _tunnels_inside(address: IPv6Address) -> bool:
+    """Whether an ISATAP address, public as it may look, ends at an IPv4 address that is not."""
+    above, last = divmod(int(address), 1 << 32)
+    return above & 0xFFFF_FFFF in _ISATAP and not public(IPv4Address(last))
