@@ -8,7 +8,7 @@ from pathlib import Path
 
 from duly.caches.memory import MemoryCache
 from duly.domain.errors import Misconfigured
-from duly.domain.webhook import key_of
+from duly.domain.webhook import for_whom
 from duly.engine.callback_rules import CallbackRules
 from duly.engine.callbacks import Courier, caller
 from duly.engine.limits import Limits
@@ -43,17 +43,18 @@ def limits_of(settings: Settings) -> Limits:
 
 def callback_rules(settings: Settings) -> CallbackRules:
     """Where callbacks may go."""
+    hosts = frozenset(for_whom(secret)[0] for secret in settings.callback_secrets)
     return CallbackRules(
-        enabled=bool(settings.callback_secrets),
+        enabled=bool(hosts),
+        hosts=None if "" in hosts else hosts,
         networks=tuple(network_of(text) for text in settings.callback_networks),
     )
 
 
 def courier_of(settings: Settings, clock: Clock, tracing: Tracing | None) -> Courier:
     """What delivers callbacks in a worker."""
-    keys = [key_of(secret) for secret in settings.callback_secrets]
     rules = callback_rules(settings)
-    return Courier(keys, lambda: caller(rules, resolve, version("duly")), clock, tracing)
+    return Courier(settings.callback_secrets, lambda: caller(rules, resolve, version("duly")), clock, tracing)
 
 
 def siblings(settings: Settings, name: str) -> Siblings | None:

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from duly.domain.amounts import duration, durations_by_name, names, rate
 from duly.domain.errors import Misconfigured
-from duly.domain.webhook import key_of
+from duly.domain.webhook import for_whom
 from duly.links.guard import network_of
 
 PREFIX = "DULY_"
@@ -143,10 +143,10 @@ class Settings(BaseSettings):
         default=500, ge=1, description="Of these, those of one identity, where clients must say who they are."
     )
 
-    callback_secrets: Annotated[Names, _each(key_of)] = Field(
+    callback_secrets: Annotated[Names, _each(for_whom)] = Field(
         default=(),
         repr=False,
-        description="Secrets (whsec_…) that callbacks are signed with, each with all of them; empty: no callbacks.",
+        description="Secrets that sign callbacks: whsec_… for any receiver, host=whsec_… for one; empty: no callbacks.",
     )
     callback_networks: Annotated[Names, _each(network_of)] = Field(
         default=(), description="Networks that are not public and that callbacks may reach all the same: 10.0.0.0/8."

@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from duly.domain.webhook import key_of, signed
+from duly.domain.webhook import for_whom, key_of, keys_for, signed
 
 
 def a_secret(size):
@@ -22,6 +22,25 @@ def test_the_key_is_what_the_base64_says():
 def test_a_secret_that_is_too_short_or_too_long_is_refused(size):
     with pytest.raises(ValueError, match="24 to 64 random bytes"):
         key_of(a_secret(size))
+
+
+def test_a_receiver_with_secrets_of_its_own_is_signed_for_with_those_alone():
+    own = [f"Hooks.Shop.example={a_secret(size)}" for size in (24, 25)]
+    secrets = [*own, f"[fd00::1]={a_secret(26)}", a_secret(32)]
+
+    assert keys_for(secrets, "hooks.shop.example") == [bytes(range(24)), bytes(range(25))]
+    assert keys_for(secrets, "fd00::1") == [bytes(range(26))]
+    assert keys_for(secrets, "shop.example") == [bytes(range(32))]
+    assert keys_for(own, "shop.example") == []
+
+
+@pytest.mark.mistake(48)
+@pytest.mark.parametrize("host", ["", "https://shop.example", "shop.example/done", "shop.example:443", "sh op"])
+def test_what_is_no_host_before_a_secret_is_refused_without_showing_it(host):
+    with pytest.raises(ValueError, match="its host alone") as caught:
+        for_whom(f"{host}={a_secret(32)}")
+
+    assert a_secret(32)[6:] not in str(caught.value)
 
 
 @pytest.mark.mistake(48)

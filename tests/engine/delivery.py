@@ -6,7 +6,6 @@ from ipaddress import ip_network
 
 from duly.domain.retry import Fail
 from duly.domain.state import State
-from duly.domain.webhook import key_of
 from duly.engine.callback_rules import CallbackRules
 from duly.engine.callbacks import Courier, callback_type, caller
 from duly.engine.handlers import Served
@@ -34,7 +33,7 @@ async def at_work(rules=HERE, secrets=(SECRET,), resolve=resolve, store=None, **
 
     handlers = handlers_of(greet=greet, refuse=refuse)
     store = store or MemoryStore(MemoryDatabase(), RealClock())
-    courier = Courier([key_of(secret) for secret in secrets], lambda: caller(rules, resolve, "9.9"), store.clock)
+    courier = Courier(secrets, lambda: caller(rules, resolve, "9.9"), store.clock)
     async with (
         a_stage(handlers, store, limits=Limits(callbacks=HERE)) as stage,
         a_worker(stage, handlers=Served(handlers, callback_type(courier)), **given),

@@ -81,6 +81,13 @@ def test_without_a_secret_there_are_no_callbacks():
     assert "DULY_CALLBACK_SECRETS" in (CallbackRules().flaw("https://receiver.example/") or "")
 
 
+def test_where_only_some_hosts_have_a_secret_no_other_is_called():
+    rules = CallbackRules(enabled=True, hosts=frozenset({"hooks.shop.example"}))
+
+    assert rules.flaw("https://Hooks.Shop.example.:8443/done") is None
+    assert "DULY_CALLBACK_SECRETS" in (rules.flaw("https://shop.example/done") or "")
+
+
 @pytest.mark.parametrize(
     ("address", "allowed"),
     [("10.9.9.9", True), ("::ffff:10.9.9.9", True), ("11.0.0.1", True), ("192.168.0.1", False), ("::1", False)],

@@ -70,6 +70,18 @@ async def test_while_secrets_are_changed_each_of_them_is_good():
         assert Webhook(secret).verify(call.body, call.headers)["type"] == "task.completed"
 
 
+@pytest.mark.standard("Standard Webhooks", "2.2", "Each endpoint may have a secret of its own.")
+async def test_a_receiver_cannot_sign_what_another_believes():
+    own = f"127.0.0.1={OLDER}"
+    async with receiving() as receiver, at_work(secrets=(SECRET, own)) as stage:
+        await submitted(stage, receiver)
+        (call,) = await receiver.told()
+
+    assert Webhook(OLDER).verify(call.body, call.headers)["type"] == "task.completed"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(call.body, call.headers)
+
+
 @pytest.mark.standard("Standard Webhooks", "1.1", "The payload is sent in the body of a POST, as JSON.")
 async def test_a_callback_is_a_post_of_json_that_says_who_sends_it():
     async with receiving() as receiver, at_work() as stage:

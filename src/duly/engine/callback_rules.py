@@ -17,6 +17,8 @@ class CallbackRules:
     """Whether there are callbacks at all, and the networks that they may reach although they are not public."""
 
     enabled: bool = False
+    hosts: frozenset[str] | None = None
+    """Those that have a secret, where there is none for all others; None: any."""
     networks: tuple[Network, ...] = ()
 
     def flaw(self, url: str) -> str | None:
@@ -41,10 +43,17 @@ class CallbackRules:
             return f"a port is 1 to {LAST_PORT}"
         if url.userinfo or url.fragment:
             return "an address has no user, no password and no fragment"
+        if self.hosts is not None and host_of(url) not in self.hosts:
+            return "there is no secret here to sign callbacks to this host with (DULY_CALLBACK_SECRETS)"
         literal = _literal(url.host.rstrip(".").lower())
         if literal is not None and not self.permits(literal):
             return "the address is not a public one"
         return None
+
+
+def host_of(url: httpx.URL) -> str:
+    """The host by which a receiver's secret is found: in ASCII, without a port."""
+    return url.raw_host.decode("ascii").rstrip(".").lower()
 
 
 def _literal(host: str) -> Address | None:

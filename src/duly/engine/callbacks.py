@@ -16,8 +16,8 @@ from duly.domain.callback import CALLBACK_RETRY, CALLBACK_TIMEOUT, CALLBACK_TYPE
 from duly.domain.errors import Misconfigured
 from duly.domain.retry import Fail, RetryAfter
 from duly.domain.task import DEFAULT_PRIORITY
-from duly.domain.webhook import signed
-from duly.engine.callback_rules import CallbackRules
+from duly.domain.webhook import keys_for, signed
+from duly.engine.callback_rules import CallbackRules, host_of
 from duly.engine.context import Context
 from duly.engine.handlers import TaskType
 from duly.engine.signature import signature_of
@@ -48,12 +48,12 @@ class Courier:
 
     def __init__(
         self,
-        keys: Sequence[bytes],
+        secrets: Sequence[str],
         open_http: Callable[[], httpx.AsyncClient],
         clock: Clock,
         tracing: Tracing | None = None,
     ) -> None:
-        self._keys = tuple(keys)
+        self._secrets = tuple(secrets)
         self._open_http = open_http
         self._clock = clock
         self._tracing = tracing
@@ -65,11 +65,12 @@ class Courier:
 
     async def deliver(self, ctx: Context, url: str, event: dict[str, Any]) -> Delivered:
         """Tell a task's callback address that the task is final."""
-        if not self._keys:
-            raise Misconfigured("This worker has no secret to sign callbacks with: set DULY_CALLBACK_SECRETS.")
+        keys = keys_for(self._secrets, host_of(httpx.URL(url)))
+        if not keys:
+            raise Misconfigured("This worker has no secret to sign this callback with: set DULY_CALLBACK_SECRETS.")
         body = json.dumps(event, separators=(",", ":")).encode()
         timestamp = int(self._clock.now().timestamp())
-        headers = signed(self._keys, str(ctx.task_id), timestamp, body)
+        headers = signed(keys, str(ctx.task_id), timestamp, body)
         response = await self._post(url, body, headers | self._trace(ctx) | {"content-type": "application/json"})
         self._judge(response, ctx.failures)
         return Delivered(response.status_code)
