@@ -4,7 +4,7 @@ import asyncio
 
 from benchmarks.harness import tally
 from benchmarks.harness.command import serve
-from benchmarks.ours.tasks import engine, fill, prepare, watch
+from benchmarks.ours.tasks import completed, engine, fill, prepare
 from sqlalchemy import text
 
 from duly.stores.sql.rows import values_columns
@@ -42,6 +42,11 @@ def pace(tasks: int, processes: int) -> None:
     tally.pace(tasks, processes)
 
 
+def outcomes() -> None:
+    """How many are stored."""
+    print(completed())
+
+
 def _copies(values: dict[str, str]) -> str:
     names = values_columns()
     chosen = ", ".join(values.get(name, f't."{name}"') for name in names)
@@ -51,4 +56,4 @@ def _copies(values: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    serve(crowd=crowd, pace=pace, watch=watch, prepare=prepare)
+    serve(crowd=crowd, pace=pace, outcomes=outcomes)

@@ -8,7 +8,7 @@ import uvloop
 from benchmarks.harness import tally
 from benchmarks.harness.command import serve
 from benchmarks.ours.app import duly, noop
-from benchmarks.ours.tasks import completed, prepare
+from benchmarks.ours.tasks import completed, prepare, watch
 
 SUBMITTERS = 256
 WARM = 10
@@ -75,4 +75,4 @@ async def _pump(seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(prepare=prepare, together=together, pump=pump)
+    serve(prepare=prepare, together=together, pump=pump, watch=watch)

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import httpx
 from benchmarks.harness.crews import Crew
 from benchmarks.harness.figures import percentiles
-from benchmarks.harness.places import postgresql
+from benchmarks.harness.places import Env, postgresql
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
 from benchmarks.harness.processes import heard
 from benchmarks.scenarios.drain import BOTH, SLOTS, WORKER
@@ -30,12 +31,21 @@ def measured(finished: int, waiting: float, run: Run) -> Figures:
     tasks = run.size(TASKS, 1_000)
     more = run.size(waiting) if waiting else 2 * tasks
     with CREW.at(run.folder) as env:
-        CREW.say(env, "crowd", run.size(finished) if finished else 0, more)
-        with CREW.watching(env, "pace", tasks, CREW.processes) as pace, CREW.working(env, run.folder) as workers:
-            seen = heard(pace, workers)
+        rate = paced(CREW, env, run.folder, tasks=tasks, finished=run.size(finished, 0), waiting=more)
         with SERVICE.serving(env, run.folder, 1) as api:
             pages = _looked_at(api.url, run.size(READS, 20))
-    return {"tasks/s": seen["tasks"] / seen["seconds"], **pages}
+    return {"tasks/s": rate, **pages}
+
+
+def paced(crew: Crew, env: Env, folder: Path, *, tasks: int, finished: int, waiting: int) -> float:
+    """Handler calls a second beside so many rows. Raises unless those that count have their outcomes stored."""
+    crew.say(env, "crowd", finished, waiting)
+    with crew.watching(env, "pace", tasks, crew.processes) as pace, crew.working(env, folder) as workers:
+        seen = heard(pace, workers)
+    stored = crew.say(env, "outcomes") - finished
+    if stored < seen["tasks"]:
+        raise RuntimeError(f"{stored} outcomes of {seen['tasks']} tasks")
+    return seen["tasks"] / seen["seconds"]
 
 
 def _looked_at(url: str, reads: int) -> Figures:

@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks.harness.crews import Crew, drain
 from benchmarks.harness.places import postgresql
 from benchmarks.harness.plan import Contestant, Figures, Run, Scenario
-from benchmarks.harness.processes import heard
+from benchmarks.scenarios.crowded import paced
 from benchmarks.scenarios.drain import BOTH, WORKER
 
 TASKS = 50_000
@@ -81,10 +81,8 @@ def _crowded(rows: Mapping[str, int], run: Run) -> Figures:
     waiting = max(2 * tasks, run.size(rows.get("waiting", 0)))
     crew = replace(CROWD, work=_crew().work, processes=1)
     with crew.at(run.folder) as env:
-        crew.say(env, "crowd", run.size(rows.get("finished", 0), 0), waiting)
-        with crew.watching(env, "pace", tasks, 1) as pace, crew.working(env, run.folder) as workers:
-            seen = heard(pace, workers)
-    return {"tasks/s": seen["tasks"] / seen["seconds"]}
+        finished = run.size(rows.get("finished", 0), 0)
+        return {"tasks/s": paced(crew, env, run.folder, tasks=tasks, finished=finished, waiting=waiting)}
 
 
 def _submitted(size: int, run: Run) -> Figures:

@@ -6,9 +6,12 @@ from functools import partial
 from time import monotonic
 
 from benchmarks.harness import tally
+from benchmarks.harness.places import Env
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
-from benchmarks.harness.services import Service
+from benchmarks.harness.services import Api, Service
 from benchmarks.scenarios.services import HOW, KEEPS, NAMED
+
+from tests.support.processes import eventually
 
 SECONDS = 8
 WARM = 3
@@ -21,7 +24,7 @@ def measured(service: Service, processes: int, live: bool, run: Run) -> Figures:
         crew.say(env, "prepare")
         working = crew.working(env, run.folder) if live else nullcontext()
         with service.serving(env, run.folder, processes) as api, working:
-            api.warm_up(service.path, service.body, run.size(WARM))
+            eventually(lambda: _warm(service, api, env, crew.processes if live else 0), 120)
             before = crew.say(env, "stored")
             called, begun = _called(env), monotonic()
             figures = dict(api.post(service.path, service.body, run.size(SECONDS, 2)))
@@ -32,7 +35,13 @@ def measured(service: Service, processes: int, live: bool, run: Run) -> Figures:
     return figures | ({"run meanwhile/s": called / seconds} if live else {})
 
 
-def _called(env) -> int:
+def _warm(service: Service, api: Api, env: Env, processes: int) -> bool:
+    """Whether so many processes have called a handler, after some seconds of load."""
+    api.warm_up(service.path, service.body, WARM)
+    return len(list(filter(None, tally.counts(env[tally.FOLDER])))) >= processes
+
+
+def _called(env: Env) -> int:
     return sum(tally.counts(env[tally.FOLDER]))
 
 

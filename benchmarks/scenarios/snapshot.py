@@ -24,21 +24,27 @@ def measured(run: Run) -> Figures:
     before, held, after = (run.size(seconds, 6) for seconds in (BEFORE, HELD, AFTER))
     with CREW.at(run.folder) as env:
         CREW.say(env, "prepare")
-        with CREW.working(env, run.folder), pumping(CREW, env, before + held + after + 10):
-            _until_called(env)
-            rates = {"before tasks/s": _rate(env, before)}
-            with a_snapshot(env["BENCH_URL"]):
-                rates["held tasks/s"] = _rate(env, held)
-            return rates | {"after tasks/s": _rate(env, after)}
+        with CREW.working(env, run.folder):
+            with pumping(CREW, env, before + held + after + 10) as submitted:
+                _until_called(env)
+                rates = {"before tasks/s": _rate(env, before)}
+                with a_snapshot(env["BENCH_URL"]):
+                    rates["held tasks/s"] = _rate(env, held)
+                rates["after tasks/s"] = _rate(env, after)
+            seen = CREW.say(env, "watch", *submitted, 1)
+    if [seen["stored"]] != submitted:
+        raise RuntimeError(f"{seen['stored']} outcomes of {submitted}")
+    return rates
 
 
 @contextmanager
-def pumping(crew: Crew, env, seconds: int) -> Iterator[None]:
-    """Meanwhile tasks are submitted."""
-    thread = threading.Thread(target=crew.say, args=(env, "pump", seconds))
+def pumping(crew: Crew, env, seconds: int) -> Iterator[list[int]]:
+    """Meanwhile tasks are submitted: at the end, how many."""
+    submitted: list[int] = []
+    thread = threading.Thread(target=lambda: submitted.append(crew.say(env, "pump", seconds)))
     thread.start()
     try:
-        yield
+        yield submitted
     finally:
         thread.join()
 
