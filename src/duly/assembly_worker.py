@@ -77,8 +77,7 @@ def worker_parts(core: Core) -> WorkerParts:
 
 
 def _bind(task: Task) -> None:
-    """Put the task on every log line of its attempt."""
-    structlog.contextvars.clear_contextvars()
+    """Put the task on every log line of its attempt, which has a context of its own."""
     if task.request_id is None:
         structlog.contextvars.bind_contextvars(task=task.id_text)
     else:

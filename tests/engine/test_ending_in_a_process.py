@@ -44,7 +44,7 @@ def processes() -> Iterator[Processes]:
 
 def an_attempt(below: int) -> Running:
     task: Task = replace(a_running_task(), payload=f'{{"below": {below}}}', token=ClaimToken(uuid4()))
-    return Running(task, COUNTING, limits=Limits(), report=lambda _: None, joined=None, now=lambda: NOW)
+    return Running(task, COUNTING, limits=Limits(), report=lambda *_: None, joined=None, now=lambda: NOW)
 
 
 def judged(running: Running) -> Judge:

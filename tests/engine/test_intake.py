@@ -242,13 +242,25 @@ async def test_a_fault_of_ours_costs_its_attempt_and_nothing_else() -> None:
     crowd, store = Crowd(), a_store()
     crowd.go.set()
     async with at_work(crowd.handlers(), store, sweeping=False) as stage:
-        store.faults["apply"] = [ZeroDivisionError()]
+        store.faults["apply"] = [ZeroDivisionError(), ZeroDivisionError()]
         broken = await stage.submit("crowd")
         facts = await stage.told.until("attempt.broken")
         task = await stage.ran("crowd")
 
         assert facts["task"] == str(broken)
         assert task.state is State.COMPLETED
+
+
+async def test_a_fault_in_a_settle_with_others_costs_nothing() -> None:
+    """What is not written with others is written once more, alone."""
+    crowd, store = Crowd(), a_store()
+    crowd.go.set()
+    async with at_work(crowd.handlers(), store, sweeping=False) as stage:
+        store.faults["apply"] = [ZeroDivisionError()]
+        task = await stage.ran("crowd")
+
+        assert (task.state, task.attempt) == (State.COMPLETED, 1)
+        assert "attempt.broken" not in stage.told.names
 
 
 @pytest.mark.mistake(30)

@@ -67,7 +67,7 @@ class Keeping:
             task,
             a_type(task.type, nothing),
             limits=Limits(),
-            report=lambda _: None,
+            report=lambda *_: None,
             joined=None,
             now=self.store.clock.now,
         )

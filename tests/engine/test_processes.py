@@ -253,7 +253,7 @@ def _processes(
 async def _run(stage: Stage, processes: Processes, cause: Cause | None = None) -> WorkerFact:
     task_type = TYPES.get("act")
     task = replace(a_running_task(), payload="{}")
-    running = Running(task, task_type, limits=Limits(), report=lambda _: None, joined=None, now=stage.store.clock.now)
+    running = Running(task, task_type, limits=Limits(), report=lambda *_: None, joined=None, now=stage.store.clock.now)
     if cause is not None:
         running.end(cause)
     return await processes.run(running, task_type, Judge(task, task_type.retry, 0.5))

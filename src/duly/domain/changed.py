@@ -1,11 +1,11 @@
 """Tasks, made fast: every claim and every settle makes one, and a constructor of thirty fields takes its time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from duly.domain.task import Task
 
-__all__ = ["UNTOUCHED", "changed", "made", "new"]
+__all__ = ["UNTOUCHED", "changed", "filled", "made", "new"]
 
 UNTOUCHED: Mapping[str, object] = {
     "reason": None,
@@ -30,7 +30,18 @@ if TYPE_CHECKING:
     from dataclasses import replace as changed
 
     made = new = Task
+
+    def filled(known: Mapping[str, object], more: Iterable[tuple[str, object]]) -> Task:
+        """What ``Task`` makes of these values together; all fields must be given."""
+        ...
 else:
+
+    def filled(known: Mapping[str, object], more: Iterable[tuple[str, object]]) -> Task:
+        """What ``Task`` makes of these values together; all fields must be given."""
+        task = object.__new__(Task)
+        task.__dict__.update(known)
+        task.__dict__.update(more)
+        return task
 
     def new(**values: object) -> Task:
         """What ``Task`` makes of these values and of UNTOUCHED; all other fields must be given."""

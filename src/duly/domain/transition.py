@@ -56,6 +56,8 @@ def decide(task: Task, fact: Fact, now: datetime) -> Change | None:
 
 def _decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     match fact:
+        case facts.Returned():  # first, because nearly all end like this
+            return _settle(task, fact, now)
         case facts.Due():
             return _due(task, now)
         case facts.RunNow():

@@ -1,6 +1,7 @@
 """What is known of one attempt while it runs in this worker."""
 
 import asyncio
+import random
 from dataclasses import dataclass
 
 from duly.domain.task import Task
@@ -16,10 +17,10 @@ class Attempt:
 
     running: Running
     type: TaskType
-    judge: Judge
     claimed_at: float
     slot: Slot
-    timer: asyncio.TimerHandle | None = None
+    posted: bool = False
+    """Its settle is on its way: nobody waits for it here, but its slot and its lease are kept."""
     warden: "asyncio.Task[None] | None" = None
     """Sees to an attempt that is over although its handler goes on in the same asyncio task."""
     settled: bool = False
@@ -30,3 +31,8 @@ class Attempt:
     def task(self) -> Task:
         """As it was claimed."""
         return self.running.task
+
+    @property
+    def judge(self) -> Judge:
+        """Judges its end, with luck of its own. Made when it is asked for: most attempts simply return."""
+        return Judge(self.task, self.type.retry, random.random())  # noqa: S311  # jitter, not a secret

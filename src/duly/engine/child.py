@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from multiprocessing.connection import Connection
 from types import FrameType
 
@@ -21,7 +21,7 @@ from duly.domain.task import ClaimToken, Task
 from duly.engine.cause import Cause
 from duly.engine.handlers import TaskType
 from duly.engine.limits import Limits
-from duly.engine.outcome import Judge, failure_of
+from duly.engine.outcome import Judge, failure_of, returned
 from duly.engine.running import Running
 from duly.ports.joined import Joined
 from duly.ports.telemetry import Tracing
@@ -128,7 +128,7 @@ class _Child:
             order.task,
             task_type,
             limits=self._limits,
-            report=partial(self._report, order.task),
+            report=self._report,
             joined=None if self._joined is None else self._joined(),
             now=lambda: datetime.now(UTC) + order.clock_ahead,
         )
@@ -161,12 +161,12 @@ class _Child:
             value = _call(task_type, running, arguments)
         except BaseException as error:  # noqa: BLE001  # the user's handler may raise anything, SystemExit too
             return judge.raised(error)
-        return judge.returned(task_type, value, self._limits)
+        return returned(running.task, task_type, value, self._limits)
 
-    def _report(self, task: Task, progress: str) -> None:
+    def _report(self, running: Running, progress: str) -> None:
         """Only of the task that runs: a thread that an earlier one left behind may still speak."""
         with self._lock:
-            if self._running is not None and self._running.task is task:
+            if self._running is running:
                 self._orders.send(Report(progress))
 
     def _end(self, end: End) -> None:

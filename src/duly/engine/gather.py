@@ -3,23 +3,38 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from duly.domain.errors import RowInvalid, StoreUnavailable, TooMany
 from duly.ports.store import MAX_BATCH, MAX_BATCH_BYTES
 
 T = TypeVar("T")
 R = TypeVar("R")
+A_contra = TypeVar("A_contra", contravariant=True)
 
 MAX_WAITING = 20_000
 """Beyond so many waiting callers a new one is refused at once: the store does not keep up."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiter(Generic[T, R]):
+class Answer(Protocol[A_contra]):
+    """Where an item's answer goes: a future, or something that needs nobody to be woken."""
+
+    def done(self) -> bool:
+        """Whether it has its answer, or wants none."""
+        ...
+
+    def set_result(self, result: A_contra, /) -> None:
+        """This is it."""
+        ...
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """There is none."""
+        ...
+
+
+class _Waiter(NamedTuple, Generic[T, R]):
     item: T
-    future: "asyncio.Future[R]"
+    answer: Answer[R]
 
 
 class Gather(Generic[T, R]):
@@ -43,14 +58,18 @@ class Gather(Generic[T, R]):
 
         Raises TooMany when too many are waiting, StoreUnavailable when the last lane has ended.
         """
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.post(item, future)
+        return await future
+
+    def post(self, item: T, answer: Answer[R]) -> None:
+        """The same, for somebody who does not wait. Raises at once what is known at once."""
         if self._closed:
             raise _closing()
         if len(self._waiting) >= MAX_WAITING:
             raise TooMany("Too many requests are waiting for the database.")
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiter(item, future))
+        self._waiting.append(_Waiter(item, answer))
         self._wake.set()
-        return await future
 
     async def run(self) -> None:
         """Write batches until cancelled. Several may run at once: each is a lane with batches of its own."""
@@ -90,8 +109,8 @@ class Gather(Generic[T, R]):
         try:
             answers = await self._flush([waiter.item for waiter in batch])
             for waiter, answer in zip(batch, answers, strict=True):
-                if not waiter.future.done():
-                    waiter.future.set_result(answer)
+                if not waiter.answer.done():
+                    waiter.answer.set_result(answer)
         except RowInvalid as error:
             await self._halve(batch, error)
         except Exception as error:  # noqa: BLE001  # the top of a loop: a fault is the callers' to see, not the lane's end
@@ -108,8 +127,8 @@ class Gather(Generic[T, R]):
 
 def _fail(waiters: Iterable[_Waiter[T, R]], error: Exception) -> None:
     for waiter in waiters:
-        if not waiter.future.done():
-            waiter.future.set_exception(error)
+        if not waiter.answer.done():
+            waiter.answer.set_exception(error)
 
 
 def _closing() -> StoreUnavailable:

@@ -28,9 +28,11 @@ class Herald:
     def changed(self, *tasks: Task) -> None:
         """These tasks were committed as they are here, and their callbacks with them."""
         ready = [task for task in tasks if task.state is State.PENDING]
-        topics = {queue_topic(task.queue) for task in ready}
-        topics |= {task_topic(task.id) for task in tasks if task.final}
-        topics |= {queue_topic(SYSTEM_QUEUE) for task in tasks if task.final and task.callback_url is not None}
+        final = [task for task in tasks if task.final]
+        topics = {queue_topic(queue) for queue in {task.queue for task in ready}}
+        topics |= {task_topic(task.id_text) for task in final}
+        if any(task.callback_url is not None for task in final):
+            topics.add(queue_topic(SYSTEM_QUEUE))
         if topics:
             self._bell.ring(topics)
         if ready and self._relay is not None:

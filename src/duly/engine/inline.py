@@ -41,6 +41,7 @@ class Inline:
             return None, error
         finally:
             self._inside = False
+            running.on_end(None)  # else the two would hold each other until a garbage collection
             self._forgive()
             if self.gone is not None:
                 self.gone.set_result(None)

@@ -6,14 +6,13 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Protocol
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.families import CLAIM_SIZE, CLAIMS_EMPTY
-from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
+from duly.domain.task import Task, TaskId, WorkerId
 from duly.engine.hints import Hints
-from duly.engine.slot import Slot, Start
+from duly.engine.slot import Held, Slot, Start
 from duly.ports.bell import Bell, Ear, queue_topic
 from duly.ports.broker import Broker
 from duly.ports.store import MAX_BATCH, Renewal, Store
@@ -76,8 +75,8 @@ class Intake:
         self._demand = demand
         self._start = start
         self._queues = list(demand.queues)
-        self._taken: set[tuple[TaskId, ClaimToken]] = set()
-        self._attempts: dict[asyncio.Task[None], Slot] = {}
+        self._loop = asyncio.get_running_loop()
+        self._taken: dict[Held, Slot] = {}
         self._wake = asyncio.Event()
         self._closed = False
         self._unsure = False
@@ -187,16 +186,13 @@ class Intake:
                 self._begin(task, claimed_at)
 
     def _begin(self, task: Task, claimed_at: float) -> None:
-        held = (task.id, task.claim)
-        self._taken.add(held)
         self.started += 1
-        slot = Slot(partial(self._freed, held))
-        attempt = asyncio.create_task(self._attempt(task, claimed_at, slot))
-        self._attempts[attempt] = slot
-        attempt.add_done_callback(self._attempts.pop)
+        slot = Slot(task, self._freed)
+        self._taken[slot.held] = slot
+        slot.holder = self._loop.create_task(self._attempt(task, claimed_at, slot))
 
-    def _freed(self, held: tuple[TaskId, ClaimToken]) -> None:
-        self._taken.discard(held)
+    def _freed(self, held: Held) -> None:
+        del self._taken[held]
         self._wake.set()
 
     async def _attempt(self, task: Task, claimed_at: float, slot: Slot) -> None:
@@ -204,15 +200,15 @@ class Intake:
             await self._start(task, claimed_at, slot)
         except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
             self._emit("attempt.broken", {"task": str(task.id), "type": task.type, "error": repr(error)})
-        finally:
             slot.free()
+        except asyncio.CancelledError:
+            slot.free()
+            raise
 
     def _abandon(self) -> None:
-        """Cancel what still runs, and wait for none of it: a handler may swallow its cancellation."""
-        for attempt, slot in self._attempts.items():
-            if slot.taken:
-                slot.abandoned = True
-                attempt.cancel()
+        """Cancel what still runs, and wait for none of it."""
+        for slot in self._taken.values():
+            slot.abandon()
 
     async def _pause(self) -> None:
         try:

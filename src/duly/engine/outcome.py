@@ -27,13 +27,6 @@ class Judge:
     retry: Retry
     luck: float
 
-    def returned(self, task_type: TaskType, value: object, limits: Limits) -> WorkerFact:
-        """The handler returned this value."""
-        try:
-            return Returned(self.task.claim, result_text(task_type, value, limits))
-        except (ResultInvalid, ResultTooLarge) as error:
-            return self.raised(error)
-
     def raised(self, error: BaseException) -> WorkerFact:
         """The handler raised this."""
         token = self.task.claim
@@ -44,10 +37,8 @@ class Judge:
                 return Raised(token, failure_of(error), None)
             case RetryAfter():
                 return Raised(token, failure_of(error), error.delay)
-            case ResultInvalid():
-                return Unstorable(token, Failure("ResultInvalid", str(error)), Reason.RESULT_INVALID)
-            case ResultTooLarge():
-                return Unstorable(token, Failure("ResultTooLarge", str(error)), Reason.RESULT_TOO_LARGE)
+            case ResultInvalid() | ResultTooLarge():
+                return _unstorable(self.task, error)
             case _:
                 return Raised(token, failure_of(error), self._wait(error))
 
@@ -84,6 +75,19 @@ class Judge:
         if policy is not self.retry and failures >= policy.max_attempts:
             return None
         return policy.wait(failures, self.luck)
+
+
+def returned(task: Task, task_type: TaskType, value: object, limits: Limits) -> Returned | Unstorable:
+    """The handler returned this value."""
+    try:
+        return Returned(task.claim, result_text(task_type, value, limits))
+    except (ResultInvalid, ResultTooLarge) as error:
+        return _unstorable(task, error)
+
+
+def _unstorable(task: Task, error: ResultInvalid | ResultTooLarge) -> Unstorable:
+    reason = Reason.RESULT_INVALID if isinstance(error, ResultInvalid) else Reason.RESULT_TOO_LARGE
+    return Unstorable(task.claim, Failure(type(error).__name__, str(error)), reason)
 
 
 def result_text(task_type: TaskType, value: object, limits: Limits) -> str:

@@ -1,8 +1,6 @@
 """Running one claimed task: from the claim to the settle."""
 
 import asyncio
-import json
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,16 +14,18 @@ from duly.domain.task import Task
 from duly.engine.attempt import Attempt
 from duly.engine.call import COOPERATION, Caught, Vigil, in_thread
 from duly.engine.cause import Cause
+from duly.engine.deadlines import Deadlines
 from duly.engine.handlers import Runnable, TaskType
 from duly.engine.inline import Inline
 from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
 from duly.engine.meter import Meter
-from duly.engine.outcome import Judge
+from duly.engine.outcome import Judge, returned
 from duly.engine.patience import patiently
 from duly.engine.process import Processes
 from duly.engine.running import Running
 from duly.engine.settle import Settler
+from duly.engine.settlement import Settlement, facts_of
 from duly.engine.slot import Slot
 from duly.engine.threads import Threads
 from duly.ports.store import Store
@@ -54,6 +54,8 @@ class Tools:
     bind: Callable[[Task], None]
     """Puts the task on every log line of the current asyncio task."""
     last_resort: LastResort | None
+    posts: bool
+    """Whether an attempt that has returned leaves its settle to whoever writes it, and ends; else it waits for that."""
 
 
 class Runner:
@@ -61,6 +63,9 @@ class Runner:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._deadlines = Deadlines()
+        self._sure = tools.lease.total_seconds() / 2
+        """So many seconds after a claim was asked for, it surely holds."""
         self._running: set[Running] = set()
         self._left: set[asyncio.Future[Any]] = set()
         """What a stopping worker left behind; kept, for the event loop itself holds its tasks weakly."""
@@ -81,80 +86,103 @@ class Runner:
         task_type = self._tools.handlers.find(task.type)
         if task_type is None:
             await self._settle(task, Unhandled(task.claim, _unhandled_wait(task, self._now())), claimed_at)
+            slot.free()
             return
-        running = self._running_of(task, task_type)
-        judge = Judge(task, task_type.retry, random.random())  # noqa: S311  # jitter, not a secret
-        attempt = Attempt(running, task_type, judge, claimed_at, slot)
-        self._tools.keeper.hold(running, claimed_at)
-        self._running.add(running)
+        attempt = Attempt(self._running_of(task, task_type), task_type, claimed_at, slot)
+        self._tools.keeper.hold(attempt.running, claimed_at)
+        self._running.add(attempt.running)
         try:
-            if await self._still_ours(attempt):
+            if time.monotonic() - claimed_at < self._sure or await self._still_ours(attempt):
                 await self._attempt(attempt)
         finally:
-            self._end(attempt)
+            if not attempt.posted:
+                self._end(attempt)
 
     def _running_of(self, task: Task, task_type: TaskType) -> Running:
-        running = Running(
+        tools = self._tools
+        return Running(
             task,
             task_type,
-            limits=self._tools.limits,
-            report=lambda progress: self._tools.keeper.report(running, progress),
-            joined=self._tools.store.joined,
-            now=self._tools.store.clock.now,
+            limits=tools.limits,
+            report=tools.keeper.report,
+            joined=tools.store.joined,
+            now=tools.store.clock.now,
         )
-        return running
 
     def _end(self, attempt: Attempt) -> None:
         """Nothing more is done for it. A second time nothing happens."""
-        if attempt.timer is not None:
-            attempt.timer.cancel()
+        self._deadlines.stop(attempt.running)
         self._running.discard(attempt.running)
         self._tools.keeper.release(attempt.running)
+        attempt.slot.free()
 
     async def _still_ours(self, attempt: Attempt) -> bool:
         """Whether the claim holds now: a process that slept since must not start a handler under a lost claim."""
-        if time.monotonic() - attempt.claimed_at < self._tools.lease.total_seconds() / 2:
-            return True
         keeper, tasks = self._tools.keeper, self._tools.store.tasks
         kept = await patiently(lambda: keeper.verify(tasks, attempt.running), None)
         if kept:
             keeper.hold(attempt.running, time.monotonic())
         else:
-            self._tools.emit("lease.lost", _facts(attempt.task) | {"started": False})
+            self._tools.emit("lease.lost", facts_of(attempt.task) | {"started": False})
         return kept
 
     async def _attempt(self, attempt: Attempt) -> None:
         running, task = attempt.running, attempt.task
-        self._tools.meter.started(task, (self._now() - task.run_at).total_seconds())
-        loop = asyncio.get_running_loop()
-        attempt.timer = loop.call_later(task.timeout.total_seconds(), running.end, Cause.TIMEOUT)
+        self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
+        self._deadlines.start(running)
         fact = await self._execute(attempt)
-        attempt.timer.cancel()
         if attempt.slot.abandoned:
             raise asyncio.CancelledError
         if running.settled_inside:
             await self._check_inside(attempt, fact)
+        elif isinstance(fact, Returned) and self._tools.posts:
+            self._post(attempt, fact)
         elif fact is not None:
             await self._settle(task, fact, attempt.claimed_at, running)
 
+    def _post(self, attempt: Attempt, fact: Returned) -> None:
+        """Settle what was returned, without a wait: this is how nearly all attempts end."""
+        progress = self._tools.keeper.settling(attempt.running)
+        self._tools.settler.post(attempt.task, fact, progress, partial(self._posted, attempt, fact))
+        attempt.posted = True
+        attempt.slot.holder = None
+
+    def _posted(self, attempt: Attempt, fact: Returned, settled: Task | None) -> None:
+        if settled is not None:
+            self._told(attempt.task, settled, attempt.claimed_at)
+        elif not attempt.slot.abandoned:
+            attempt.slot.holder = asyncio.create_task(self._settle_alone(attempt, fact))
+            return
+        self._end(attempt)
+
+    async def _settle_alone(self, attempt: Attempt, fact: Returned) -> None:
+        """It was not written with others: find out why."""
+        self._tools.bind(attempt.task)
+        try:
+            await self._settle(attempt.task, fact, attempt.claimed_at, attempt.running)
+        except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
+            self._tools.emit("attempt.broken", facts_of(attempt.task) | {"error": repr(error)})
+        finally:
+            self._end(attempt)
+
     async def _execute(self, attempt: Attempt) -> WorkerFact | None:
         """What the handler's end means; None: it was left behind, and settled."""
-        running, judge = attempt.running, attempt.judge
+        running = attempt.running
         if attempt.type.executor == "process" or (running.task.alone and attempt.type.found_again):
-            return await self._tools.processes.run(running, attempt.type, judge)
+            return await self._tools.processes.run(running, attempt.type, attempt.judge)
         try:
             arguments = running.arguments()
         except Exception as error:  # noqa: BLE001  # validators may be the user's own
-            return judge.misfit(error)
+            return attempt.judge.misfit(error)
         if running.cause is not None:  # told to end before it could begin
-            return _ended(running, judge, asyncio.CancelledError())
+            return _ended(running, attempt.judge, asyncio.CancelledError())
         execute = self._in_loop if attempt.type.executor == "async" else self._in_thread
         value, raised = await execute(attempt, arguments)
         if attempt.left:
             return None
         if raised is not None:
-            return _ended(running, judge, raised)
-        return judge.returned(attempt.type, value, self._tools.limits)
+            return _ended(running, attempt.judge, raised)
+        return returned(running.task, attempt.type, value, self._tools.limits)
 
     async def _in_loop(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
         inline = Inline(partial(self._over, attempt), cancels=self._tools.last_resort is not None)
@@ -186,7 +214,6 @@ class Runner:
         if attempt.left and inline.task is not None:
             self._keep(inline.task)
             self._end(attempt)
-            attempt.slot.free()
 
     async def _outlived(self, attempt: Attempt, cause: Cause, gone: "asyncio.Future[Any]") -> None:
         """Settle what is over although its handler goes on.
@@ -194,9 +221,9 @@ class Runner:
         After its time-out it keeps its slot, and whatever comes of it is refused. With a last resort what goes on after
         a cancel is settled too, and none that is over goes on for long. A stopping worker leaves it behind.
         """
-        task, judge = attempt.task, attempt.judge
+        task = attempt.task
         if cause in (Cause.TIMEOUT, Cause.CANCEL) and not attempt.settled:
-            fact = judge.timed_out() if cause is Cause.TIMEOUT else Stopped(task.claim)
+            fact = attempt.judge.timed_out() if cause is Cause.TIMEOUT else Stopped(task.claim)
             await self._settle(task, fact, attempt.claimed_at, attempt.running)
             attempt.settled = True
             self._tools.keeper.release(attempt.running)
@@ -239,35 +266,11 @@ class Runner:
 
     def _told(self, task: Task, settled: Task, claimed_at: float) -> None:
         run = time.monotonic() - claimed_at
-        wait = ((task.started_at or task.run_at) - task.run_at).total_seconds()
         self._tools.meter.settled(settled, run)
-        facts = _facts(task)
-        facts["outcome"] = settled.state.value
-        facts["reason"] = None if settled.reason is None else settled.reason.value
-        facts["wait_ms"] = round(max(wait, 0.0) * 1000, 1)
-        facts["run_ms"] = round(run * 1000, 1)
-        if settled.error is not None:
-            facts |= _error_of(settled.error, task.attempt)
-        self._tools.emit("task.settled", facts)
+        self._tools.emit("task.settled", Settlement(task, settled, run))
 
     def _now(self) -> datetime:
         return self._tools.store.clock.now()
-
-
-def _facts(task: Task) -> dict[str, object]:
-    return {
-        "task": task.id_text,
-        "type": task.type,
-        "queue": task.queue,
-        "attempt": task.attempt,
-        "worker": task.worker,
-    }
-
-
-def _error_of(stored: str, attempt: int) -> dict[str, object]:
-    """The class of what this attempt failed by; its text is no fact for a log."""
-    error = json.loads(stored)
-    return {"error_type": error["type"]} if error["attempt"] == attempt else {}
 
 
 def _ended(running: Running, judge: Judge, error: BaseException) -> WorkerFact:

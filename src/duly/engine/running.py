@@ -20,13 +20,27 @@ from duly.ports.joined import Joined
 class Running:
     """Stands behind a Context, in whichever process the handler runs."""
 
+    __slots__ = (
+        "_asked",
+        "_joined",
+        "_limits",
+        "_now",
+        "_on_end",
+        "_progress",
+        "_report",
+        "_task_type",
+        "cause",
+        "settled_inside",
+        "task",
+    )
+
     def __init__(
         self,
         task: Task,
         task_type: TaskType,
         *,
         limits: Limits,
-        report: Callable[[str], None],
+        report: "Callable[[Running, str], None]",
         joined: Joined | None,
         now: Callable[[], datetime],
     ) -> None:
@@ -48,13 +62,13 @@ class Running:
         """Whether the attempt is to end."""
         return self.cause is not None
 
-    def on_end(self, tell: Callable[[Cause], None]) -> None:
+    def on_end(self, tell: Callable[[Cause], None] | None) -> None:
         """Be told, in the thread that calls ``end``, when the attempt is to end; at once if it already is.
 
-        Whoever is told may be told more than once.
+        Whoever is told may be told more than once. None: nobody wants to be told any more.
         """
         self._on_end = tell
-        if self.cause is not None:
+        if self.cause is not None and tell is not None:
             tell(self.cause)
 
     def end(self, cause: Cause) -> None:
@@ -67,13 +81,14 @@ class Running:
         self._asked.add(cause)
         if self.cause is None or cause is Cause.LOST:
             self.cause = cause
-        if self._on_end is not None:
-            self._on_end(cause)
+        tell = self._on_end
+        if tell is not None:
+            tell(cause)
 
     def report(self, progress: str) -> None:
         """Keep the newest progress."""
         self._progress = progress
-        self._report(progress)
+        self._report(self, progress)
 
     async def complete_in(self, session: object, result: object) -> None:
         """Settle inside the caller's transaction."""

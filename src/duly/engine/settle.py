@@ -1,11 +1,11 @@
 """The end of a claim: deciding what follows from a fact and writing it, fenced by the claim."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from duly.domain.errors import ClaimLost, DulyError, RowInvalid
 from duly.domain.event import Kind, TaskEvent
-from duly.domain.fact import Unstorable, WorkerFact
+from duly.domain.fact import Returned, Unstorable, WorkerFact
 from duly.domain.failure import Failure
 from duly.domain.state import Reason, State
 from duly.domain.task import Task
@@ -49,6 +49,15 @@ class Settler:
             if isinstance(fact, Unstorable):
                 raise
             return await self.settle(task, _unstorable(task, error))
+
+    def post(self, task: Task, fact: Returned, progress: str | None, settled: Callable[[Task | None], None]) -> None:
+        """Settle what a handler returned; nobody waits, but ``settled`` is told, in the event loop.
+
+        With the task as it is once that is committed; with None when it was not written, for whatever reason: then
+        ``settle`` finds out why. Raises StoreUnavailable when this closes.
+        """
+        change = self._decided(task, fact, progress)
+        self._applying.post(change, _Posted(change.after, settled))
 
     async def settled_inside(self, task: Task) -> Task | None:
         """The task, if a transaction of its handler's own has completed it under this claim. Who waits is told."""
@@ -98,6 +107,30 @@ class Settler:
             await self._store.history.record([event])
         except DulyError as error:
             self._emit("event.unrecorded", facts | {"error": str(error)})
+
+
+class _Posted:
+    """An Answer."""
+
+    __slots__ = ("_after", "_settled")
+
+    def __init__(self, after: Task, settled: Callable[[Task | None], None]) -> None:
+        self._after = after
+        self._settled: Callable[[Task | None], None] | None = settled
+
+    def done(self) -> bool:
+        return self._settled is None
+
+    def set_result(self, result: bool, /) -> None:
+        self._tell(self._after if result else None)
+
+    def set_exception(self, _exception: Exception, /) -> None:
+        self._tell(None)
+
+    def _tell(self, task: Task | None) -> None:
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled(task)
 
 
 def _refusal(task: Task, outcome: str, now: datetime) -> TaskEvent:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import IOBase
+from types import GenericAlias
 from typing import Any, get_type_hints
 
 from pydantic import (
@@ -49,8 +50,8 @@ class Signature:
     payload: type[BaseModel]
     """Its fields are called ``field_0``, ``field_1``, … and have the parameters' names as aliases."""
     result: TypeAdapter[Any]
-    carrier: type[BaseModel]
-    """Has the result as its one field, ``value``: as part of a model it is written under our own rules about NaN."""
+    carrier: TypeAdapter[Any]
+    """Has the result as its one item: inside a tuple it is written under our own rules about NaN."""
 
     def encode(self, arguments: Mapping[str, object]) -> str:
         """The stored payload for these arguments, as the handler would take them. Raises Invalid."""
@@ -71,19 +72,19 @@ class Signature:
     def decode(self, text: str) -> dict[str, object]:
         """The arguments for the handler. Raises Invalid, with one flaw for each place that does not fit."""
         try:
-            model = self.payload.model_validate_json(text)
+            model = self.payload.__pydantic_validator__.validate_json(text)
         except ValidationError as error:
             raise Invalid("The payload does not fit the handler's signature.", flaws(error, "/payload")) from error
-        return dict(zip(self.parameters, map(model.__dict__.__getitem__, self.fields), strict=True))
+        return dict(zip(self.parameters, model.__dict__.values(), strict=True))  # pydantic keeps the order of fields
 
     def encode_result(self, value: object) -> str:
         """The stored result. Raises ResultInvalid when JSON cannot carry it or it does not fit the annotation."""
         try:
-            carried = self.carrier.model_construct(None, value=value)
-            text = self._plain(carried)
+            text = self._plain(value)
             if text is None:
-                text = encoded(carried.model_dump(mode="json", by_alias=True, warnings=False)["value"])
-            self.result.validate_json(text, strict=True)
+                [dumped] = self.carrier.dump_python((value,), mode="json", by_alias=True, warnings=False)
+                text = encoded(dumped)
+            self.result.validator.validate_json(text, strict=True)
         except ValidationError as error:
             places = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws(error, ""))
             raise ResultInvalid(f"The result does not fit the handler's return annotation: {places}") from error
@@ -91,15 +92,15 @@ class Signature:
             raise ResultInvalid(f"The result cannot be stored as JSON: {type(error).__name__}: {error}") from error
         return text
 
-    def _plain(self, carried: BaseModel) -> str | None:
+    def _plain(self, value: object) -> str | None:
         """What most results are: JSON in ASCII, without anything to refuse or to escape. None: look closer."""
         try:
-            text = self.carrier.__pydantic_serializer__.to_json(carried, by_alias=True, warnings=False)
+            text = self.carrier.serializer.to_json((value,), by_alias=True, warnings=False)
         except ValueError:  # it has what text cannot have
             return None
         if not text.isascii() or b"NaN" in text or b"Infinity" in text:
             return None
-        return text[len(b'{"value":') : -1].decode()
+        return text[1:-1].decode()
 
 
 def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
@@ -140,7 +141,8 @@ def signature_of(function: Callable[..., object], name: str) -> Signature:
         returned = hints.get("return", Any)
         result: TypeAdapter[Any] = TypeAdapter(returned)
         result.json_schema(mode="serialization")
-        carrier = create_model(f"{name}.result", __config__=_STRICT_FLOATS, value=(returned, ...))
+        carried: Any = GenericAlias(tuple, (returned,))
+        carrier: TypeAdapter[Any] = TypeAdapter(carried, config=_STRICT_FLOATS)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise Misconfigured(f"Handler {name!r} has an annotation that JSON cannot carry: {error}") from error
     fields = tuple(f"field_{index}" for index in range(len(taken)))

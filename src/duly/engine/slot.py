@@ -3,16 +3,23 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 
-from duly.domain.task import Task
+from duly.domain.task import ClaimToken, Task, TaskId
+
+Held = tuple[TaskId, ClaimToken]
+"""A claim that is worked on here."""
 
 
 class Slot:
-    """Taken by one attempt, until that ends or is left behind."""
+    """Taken by one attempt, until that is settled, refused, or left behind."""
 
-    __slots__ = ("_freed", "abandoned")
+    __slots__ = ("_freed", "_waiter", "abandoned", "held", "holder")
 
-    def __init__(self, freed: Callable[[], None]) -> None:
-        self._freed: Callable[[], None] | None = freed
+    def __init__(self, task: Task, freed: Callable[[Held], None]) -> None:
+        self.held: Held = (task.id, task.claim)
+        self._freed: Callable[[Held], None] | None = freed
+        self._waiter: asyncio.Future[None] | None = None
+        self.holder: asyncio.Task[None] | None = None
+        """Works for the attempt now; None while its settle is on its way."""
         self.abandoned = False
         """Nobody waits for the attempt any more: it was cancelled, and ends without settling."""
 
@@ -25,28 +32,47 @@ class Slot:
         """Let another attempt have it. A second time nothing happens."""
         freed, self._freed = self._freed, None
         if freed is not None:
-            freed()
+            freed(self.held)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def abandon(self) -> None:
+        """Cancel the attempt, and wait for nothing of it: a handler may swallow its cancellation."""
+        self.abandoned = True
+        if self.holder is not None:
+            self.holder.cancel()
+
+    async def until_free(self) -> None:
+        """Wait. One at a time."""
+        if self.taken:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
 
 Start = Callable[[Task, float, Slot], Coroutine[None, None, None]]
 """Makes an attempt of a claimed task; the float (monotonic) is when the claim was asked for.
 
-It frees its slot itself only where it goes on after a stopping worker has left it behind: else whoever started it does,
-at its end.
+It frees its slot once the attempt is settled or refused, which may be after it has returned: settles are written many
+at a time. What it raises is a fault of ours; then whoever started it frees the slot.
 """
 
 
 async def until_free(start: Start, task: Task, claimed_at: float) -> None:
     """Make an attempt, and wait until its slot is free. Raises what it raises; abandons it when cancelled."""
-    freed = asyncio.Event()
-    slot = Slot(freed.set)
-    attempt = asyncio.create_task(start(task, claimed_at, slot))
-    attempt.add_done_callback(lambda _: slot.free())
+    slot = Slot(task, lambda _: None)
+    attempt = slot.holder = asyncio.create_task(_freeing(start(task, claimed_at, slot), slot))
     try:
-        await freed.wait()
+        await slot.until_free()
     except asyncio.CancelledError:
-        slot.abandoned = True
-        attempt.cancel()
+        slot.abandon()
         raise
     if attempt.done():
         attempt.result()
+
+
+async def _freeing(attempt: Coroutine[None, None, None], slot: Slot) -> None:
+    try:
+        await attempt
+    except BaseException:
+        slot.free()
+        raise

@@ -100,6 +100,7 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
         lease=options.lease,
         bind=parts.bind,
         last_resort=parts.last_resort,
+        posts=parts.tracing is None,  # a span tells the outcome too
     )
     keeper.start()
     try:

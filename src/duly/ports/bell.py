@@ -17,8 +17,8 @@ CANCELS = "cancels"
 """Rung when the cancel of any running task is asked for."""
 
 
-def task_topic(task_id: TaskId) -> str:
-    """Rung when the task is settled or its cancel is asked for."""
+def task_topic(task_id: TaskId | str) -> str:
+    """Rung when the task of this id, or of this text of an id, is settled or its cancel is asked for."""
     return f"task:{task_id}"
 
 

@@ -11,12 +11,13 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import uuid4
 
 import asyncpg  # type: ignore[import-untyped]
 
-from duly.domain.task import Task, TaskId, WorkerId
+from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.clock import Clock
 from duly.ports.store import Renewal
@@ -25,7 +26,7 @@ from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
 from duly.stores.sql.repeat import repeated
-from duly.stores.sql.rows import is_new, new_values, task_of, values_of
+from duly.stores.sql.rows import CLAIMED_COLUMNS, claim_values, claimed_of, is_new, new_values, task_of, values_of
 from duly.stores.sql.runner import Waited
 
 ROW_WAIT_MS = 1_000
@@ -39,6 +40,8 @@ PLANNER = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
+
+_READY_ORDER = itemgetter(*map(CLAIMED_COLUMNS.index, ("precedence", "run_at", "id")))
 
 LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
 ENDS = (*LOST, asyncio.CancelledError)
@@ -90,13 +93,16 @@ class PostgresLane:
         among: Collection[TaskId] | None = None,
     ) -> list[Task]:
         """See TaskStore."""
-        wanted = (queue, limit, uuid4(), worker, lease, self._now())
+        token = ClaimToken(uuid4())
+        wanted = (queue, limit, token, worker, lease, self._now())
         if among is None:
             rows = await self._fetch(statements.CLAIM, *wanted)
         else:
             rows = await self._fetch(statements.CLAIM_AMONG, *wanted, list(among))
-        taken = [task_of(row) for row in rows]
-        return sorted(taken, key=lambda task: (-task.priority, task.run_at, task.id))
+        if not rows:
+            return []
+        known = claim_values(queue, token, worker, rows[0]["started_at"] + lease)
+        return [claimed_of(row, known) for row in sorted(rows, key=_READY_ORDER)]
 
     async def renew(self, renewals: Sequence[Renewal], lease: timedelta) -> dict[TaskId, bool]:
         """See TaskStore. A row that somebody else has locked is being settled; it is told as it was before."""
@@ -110,7 +116,7 @@ class PostgresLane:
 
     async def complete(self, changes: Sequence[Change]) -> list[Change]:
         """See Lane. Rows are locked in the order of their ids."""
-        ordered = sorted(changes, key=lambda change: change.before.id)
+        ordered = sorted(changes, key=attrgetter("before.id"))
         columns = (
             [change.before.id for change in ordered],
             [change.before.version for change in ordered],

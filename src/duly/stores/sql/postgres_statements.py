@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.dialects import postgresql
 
-from duly.stores.sql.rows import NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, values_columns
+from duly.stores.sql.rows import CLAIMED_COLUMNS, NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, values_columns
 from duly.stores.sql.schema import tasks
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 _ROW = ", ".join(f't."{column.name}"' for column in TASK_COLUMNS)
+_CLAIMED = ", ".join(f't."{name}"' for name in CLAIMED_COLUMNS)
 
 
 def _insert(columns: Sequence[str], constants: Mapping[str, str]) -> str:
@@ -59,7 +60,7 @@ SET state = 'running',
     progress_seq = t.progress_seq + (t.progress IS NOT NULL)::int
 FROM taken
 WHERE t.id = taken.id
-RETURNING {_ROW}
+RETURNING {_CLAIMED}
 """  # noqa: S608
 
 

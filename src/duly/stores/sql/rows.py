@@ -1,15 +1,16 @@
 """Rows to tasks and back."""
 
 import json
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from duly.domain.changed import UNTOUCHED, made
+from duly.domain.changed import UNTOUCHED, filled, made
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import printable
 from duly.domain.state import Reason, State
-from duly.domain.task import HIGHEST_PRIORITY, Task, TaskId, WorkerId
+from duly.domain.task import HIGHEST_PRIORITY, ClaimToken, Task, TaskId, WorkerId
 from duly.stores.sql.schema import events, tasks
 from duly.stores.sql.types import MICROSECOND
 
@@ -137,7 +138,7 @@ def task_of(row: Sequence[Any]) -> Task:
         priority=HIGHEST_PRIORITY - row[3],
         payload=row[4],
         max_attempts=row[5],
-        timeout=timedelta(microseconds=row[6]),
+        timeout=_timeout_of(row[6]),
         run_at=row[7],
         created_at=row[8],
         state=_STATES[row[9]],
@@ -163,6 +164,68 @@ def task_of(row: Sequence[Any]) -> Task:
         traceparent=row[29],
         callback_url=row[30],
     )
+
+
+CLAIMED_COLUMNS = (
+    "precedence",
+    "timeout_us",
+    "tags",
+    "id",
+    "type",
+    "payload",
+    "max_attempts",
+    "run_at",
+    "created_at",
+    "attempt",
+    "failures",
+    "crashes",
+    "version",
+    "progress_seq",
+    "error",
+    "cancelling",
+    "started_at",
+    "expires_at",
+    "key",
+    "request_id",
+    "traceparent",
+    "callback_url",
+)
+"""What tells the tasks of one claim apart; all else whoever claims them knows: see ``claim_values``."""
+
+_SPECIAL = 3
+"""So many of them stand in a task otherwise than in its row."""
+
+_NAMES = CLAIMED_COLUMNS[_SPECIAL:]
+
+
+def claim_values(queue: str, token: ClaimToken, worker: WorkerId, lease_until: datetime) -> dict[str, Any]:
+    """The fields that are the same in all tasks of one claim."""
+    return {
+        "queue": queue,
+        "state": State.RUNNING,
+        "reason": None,
+        "progress": None,
+        "result": None,
+        "finished_at": None,
+        "token": token,
+        "worker": worker,
+        "lease_until": lease_until,
+    }
+
+
+def claimed_of(row: Sequence[Any], known: Mapping[str, Any]) -> Task:
+    """The task of a row of CLAIMED_COLUMNS, as the claim has left it."""
+    task = filled(known, zip(_NAMES, row[_SPECIAL:], strict=True))
+    values = vars(task)
+    values["priority"] = HIGHEST_PRIORITY - row[0]
+    values["timeout"] = _timeout_of(row[1])
+    values["tags"] = _tags_of(row[2])
+    return task
+
+
+@cache
+def _timeout_of(microseconds: int) -> timedelta:
+    return timedelta(microseconds=microseconds)
 
 
 def tags_text(tags: Sequence[str]) -> str:
