@@ -153,6 +153,7 @@ def test_a_cancelled_task_never_stays_pending(scene: Scene):
     assert scene.client.get(f"/tasks/{task['id']}").json()["status"] == "failed"
 
 
+@pytest.mark.parametrize("scene", [ANONYMOUS], indirect=True)  # a broker promises less (docs/operate)
 def test_the_most_urgent_task_is_run_first(scene: Scene):
     scene.client.post("/v1/queues/default/pause")
     tasks = [scene.submit("text_processing", {"text": "hello"}, priority=priority) for priority in (2, 5, 9)]
