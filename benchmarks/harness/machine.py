@@ -45,10 +45,13 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> dict[str, object]:
-    """What was measured."""
-    changed = [line for line in _git("status", "--porcelain", "--", "src", "benchmarks").splitlines() if line]
-    own = [line for line in changed if "benchmarks/results" not in line]
-    return {"commit": _git("rev-parse", "--short=10", "HEAD").strip(), "changed since": bool(own)}
+    """The last commit of what is measured and of what measures it; results are neither."""
+    measured = ("--", "src", "benchmarks", ":!benchmarks/results")
+    changed = _git("status", "--porcelain", *measured).strip()
+    return {
+        "commit": _git("log", "-1", "--abbrev=10", "--format=%h", *measured).strip(),
+        "changed since": bool(changed),
+    }
 
 
 def servers(names: Sequence[str]) -> dict[str, str]:
