@@ -48,12 +48,17 @@ def blocks(names: Sequence[str], folder: Path = results.KEPT) -> Sequence[tuple[
     """File, name and text of each marked block."""
     found = list(results.all_of(folder, list(names)))
     return [
-        (README, "figures", goals_table(found)),
+        (README, "figures", goals_table(list(map(_bounded, found)))),
         (PAGE, "figures", goals_table(found)),
         (PAGE, "growth", plots(PLOTS)),
         (PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet."),
         (BEYOND, "beyond", beyond.block(found)),
     ]
+
+
+def _bounded(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what is only to be stated."""
+    return {**result, "goals": [goal for goal in result["goals"] if (goal["least"], goal["most"]) != (None, None)]}
 
 
 def draw(folder: Path) -> None:
@@ -89,12 +94,13 @@ def print_table(result: Mapping[str, Any]) -> None:
 
 
 def goals_table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Each goal with what was measured."""
+    """Each goal with what was measured; a scenario's title stands before its first."""
     if not found:
         return "Nothing was measured yet: `make bench`."
     rows = ["| scenario | measured | goal | stretch | reached |", "| --- | --- | --- | --- | --- |"]
     for result in found:
-        rows += [_goal_row(result, goal) for goal in result["goals"]]
+        titles = [result["title"], *[""] * len(result["goals"])]
+        rows += [_goal_row(title, goal) for title, goal in zip(titles, result["goals"], strict=False)]
     return "\n".join([*rows, "", _measured_on(found)])
 
 
@@ -124,9 +130,9 @@ def _cell(figure: Mapping[str, Any] | None) -> str:
     return f"{shown(figure['median'])} ({shown(figure['low'])}–{shown(figure['high'])})"
 
 
-def _goal_row(result: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
+def _goal_row(title: str, goal: Mapping[str, Any]) -> str:
     stretch = "" if goal["stretch"] is None else shown(goal["stretch"])
-    return f"| {result['title']} | {goal['of']}: {_measured(goal)} | {_bound(goal)} | {stretch} | {_reached(goal)} |"
+    return f"| {title} | {goal['of']}: {_measured(goal)} | {_bound(goal)} | {stretch} | {_reached(goal)} |"
 
 
 def _reached(goal: Mapping[str, Any]) -> str:
