@@ -160,14 +160,13 @@ def _bound(goal: Mapping[str, Any]) -> str:
 def _measured_on(found: Sequence[Mapping[str, Any]]) -> str:
     last = found[-1]
     commits = ", ".join(dict.fromkeys(_commit(result) for result in found))
-    of = ", ".join(f"{value} {name}" if name != "processor" else str(value) for name, value in _hardware(last))
-    return (
-        f"Measured at {commits}, {last['at'][:10]}, on {of}; everything on one machine, medians of interleaved rounds."
-    )
+    how = "everything on one machine, medians of interleaved rounds"
+    return f"Measured at {commits}, {last['at'][:10]}, on {_hardware(last['machine'])}; {how}."
 
 
-def _hardware(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in result["machine"].items() if name != "system"]
+def _hardware(machine: Mapping[str, Any]) -> str:
+    write = f"{machine['fdatasync of 8 kB, µs']} µs for a durable write of 8 kB"
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory GiB']} GiB, {write}"
 
 
 def _commit(result: Mapping[str, Any]) -> str:
