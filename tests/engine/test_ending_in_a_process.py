@@ -1,5 +1,6 @@
 """A cancel and the process that it is meant for."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from duly.domain.fact import Raised, Returned
+from duly.domain.fact import Interrupted, Raised, Returned, Snoozed, Stopped
 from duly.domain.task import ClaimToken, Task
 from duly.engine import child
 from duly.engine.cause import Cause
@@ -51,25 +52,63 @@ def judged(running: Running) -> Judge:
     return Judge(running.task, COUNTING.retry, 0.5)
 
 
-async def test_a_cancel_that_comes_before_the_order_reaches_the_handler(processes: Processes):
+async def ours() -> bool:
+    return True
+
+
+async def test_a_cancel_that_comes_right_behind_the_order_reaches_the_handler(processes: Processes):
     """It was dropped, and the handler was killed five seconds later instead of being asked."""
     warming, running = an_attempt(below=10), an_attempt(below=2_000_000_000)
-    await processes.run(warming, COUNTING, judged(warming))
-    running.end(Cause.CANCEL)
+    await processes.run(warming, COUNTING, judged(warming), ours)
 
-    fact = await processes.run(running, COUNTING, judged(running))
+    async def ours_and_then_cancelled() -> bool:
+        asyncio.get_running_loop().call_soon(running.end, Cause.CANCEL)
+        return True
+
+    fact = await processes.run(running, COUNTING, judged(running), ours_and_then_cancelled)
 
     assert isinstance(fact, Raised)
     assert fact.failure.type == "tour.app.Stopped"
 
 
+@pytest.mark.parametrize(
+    ("cause", "meaning"), [(Cause.CANCEL, Stopped), (Cause.LOST, Interrupted), (Cause.TIMEOUT, Snoozed)]
+)
+async def test_what_was_told_to_end_while_its_process_started_does_not_begin(processes: Processes, cause, meaning):
+    """Once, it was given to the process all the same, and the handler began before it was told."""
+    running = an_attempt(below=10)
+    attempt = asyncio.ensure_future(processes.run(running, COUNTING, judged(running), ours))
+    await asyncio.sleep(0)
+    running.end(cause)
+
+    fact = await attempt
+
+    assert isinstance(fact, meaning)
+    (idle,) = processes._idle
+    assert idle._tasks == 0
+
+
+async def test_a_claim_that_was_lost_while_a_process_started_starts_no_handler(processes: Processes):
+    """While the database is out of reach the keeper of leases cannot know it, and a process may be long in coming."""
+    running = an_attempt(below=10)
+
+    async def lost() -> bool:
+        return False
+
+    fact = await processes.run(running, COUNTING, judged(running), lost)
+
+    assert isinstance(fact, Interrupted)
+    (idle,) = processes._idle
+    assert idle._tasks == 0
+
+
 async def test_a_cancel_that_comes_too_late_does_not_hit_the_next_task_of_the_process(processes: Processes):
     first, second = an_attempt(below=10), an_attempt(below=100)
-    await processes.run(first, COUNTING, judged(first))
+    await processes.run(first, COUNTING, judged(first), ours)
     (idle,) = processes._idle
     idle._lifeline.send(child.Ending(first.task.claim, Cause.CANCEL))
 
-    fact = await processes.run(second, COUNTING, judged(second))
+    fact = await processes.run(second, COUNTING, judged(second), ours)
 
     assert isinstance(fact, Returned)
     assert '"count":25' in fact.result.replace(" ", "")

@@ -284,9 +284,8 @@ async def test_no_handler_starts_under_a_claim_that_was_lost_before() -> None:
 
 
 async def test_a_late_start_under_a_claim_that_holds_is_a_start() -> None:
-    crowd, store = Crowd(), a_store()
+    crowd, store, gate = Crowd(), a_store(), Gate()
     crowd.go.set()
-    gate = Gate()
     async with a_stage(crowd.handlers(), store, lease=timedelta(milliseconds=300), sweeping=False) as stage:
         task_id = await stage.submit("crowd")
         store.after["claim"] = gate

@@ -43,7 +43,7 @@ def installed(done: "subprocess.CompletedProcess[str]") -> None:
 @pytest.mark.timeout(WITHIN)
 def test_a_torture_on_postgresql_and_redis_loses_and_doubles_nothing(place: Place):
     figures = place.folder / "figures.json"
-    how = ("--minutes", "0.6", "--rate", "10", "--clients", "4", "--seed", "7", "--json", str(figures))
+    how = ("--minutes", "1", "--rate", "10", "--clients", "4", "--seed", "7", "--json", str(figures))
 
     done = tortured(place, "--store", "postgresql", "--broker", "redis", "--faults", FAULTS, *how)
 

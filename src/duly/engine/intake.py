@@ -77,6 +77,8 @@ class Intake:
         self._queues = list(demand.queues)
         self._loop = asyncio.get_running_loop()
         self._taken: dict[Held, Slot] = {}
+        self._broken: set[Held] = set()
+        """Claims whose attempt ended by a fault of ours: their lease will run out, and they begin no second time."""
         self._wake = asyncio.Event()
         self._closed = False
         self._unsure = False
@@ -177,7 +179,9 @@ class Intake:
         """
         claims = await self._store.roster.claims(self._demand.worker)
         own = [task for task in claims if task.queue in self._demand.queues]  # a worker may have another intake
-        lost = [task for task in own if (task.id, task.claim) not in self._taken]
+        self._broken &= {(task.id, task.claim) for task in own}
+        begun = self._broken.union(self._taken)
+        lost = [task for task in own if (task.id, task.claim) not in begun]
         claimed_at = time.monotonic()
         kept = await self._store.tasks.renew([Renewal(task.id, task.claim) for task in lost], self._demand.lease)
         self._unsure = False
@@ -192,7 +196,8 @@ class Intake:
         slot.holder = self._loop.create_task(self._attempt(task, claimed_at, slot))
 
     def _freed(self, held: Held) -> None:
-        del self._taken[held]
+        if self._taken.pop(held).broken:
+            self._broken.add(held)
         self._wake.set()
 
     async def _attempt(self, task: Task, claimed_at: float, slot: Slot) -> None:
@@ -200,6 +205,7 @@ class Intake:
             await self._start(task, claimed_at, slot)
         except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
             self._emit("attempt.broken", {"task": str(task.id), "type": task.type, "error": repr(error)})
+            self._broken.add(slot.held)
             slot.free()
         except asyncio.CancelledError:
             slot.free()

@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,24 +61,27 @@ class Processes:
         self._idle: deque[_Child] = deque()
         self._closed = False
 
-    async def run(self, running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
+    async def run(
+        self, running: Running, task_type: TaskType, judge: Judge, still_ours: Callable[[], Awaitable[bool]]
+    ) -> WorkerFact:
         """Run the attempt to its end, or end it as ``running`` is told to.
 
-        A task that waited for a process to its time-out has not begun, and is put back uncharged.
-        A task that is to run alone gets a new process: what another task left behind in an old one must not kill it.
+        A process may be long in coming: the handler begins only if the claim is ``still_ours`` then and nobody has told
+        it to end. One that waited to its time-out is put back uncharged. A task that is to run alone gets a new
+        process: what another task left behind in an old one must not kill it.
         """
         try:
             process = await self._process(running)
         except OSError as error:
             self._nursery.emit("process.unstarted", {"task": str(running.task.id), "error": repr(error)})
             return Snoozed(running.task.claim, NO_PROCESS)
-        if running.cause is Cause.TIMEOUT:
-            if process is not None:
-                self._keep_or_kill(process, running.task)
-            return Snoozed(running.task.claim, NO_PROCESS)
         if process is None:
-            return _ended(running, judge, None)
+            return _unbegun(running, judge)
         try:
+            if running.cause is None and not await still_ours():
+                running.end(Cause.LOST)
+            if running.cause is not None:
+                return _unbegun(running, judge)
             return await self._attempt(process, running, task_type, judge)
         finally:
             self._keep_or_kill(process, running.task)
@@ -216,6 +219,12 @@ def _started(nursery: Nursery) -> _Child:
     process = _Child(nursery)
     process.await_start()
     return process
+
+
+def _unbegun(running: Running, judge: Judge) -> WorkerFact:
+    if running.cause is Cause.TIMEOUT:
+        return Snoozed(running.task.claim, NO_PROCESS)
+    return _ended(running, judge, None)
 
 
 def _ended(running: Running, judge: Judge, exit_code: int | None) -> WorkerFact:

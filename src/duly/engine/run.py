@@ -116,6 +116,9 @@ class Runner:
         self._tools.keeper.release(attempt.running)
         attempt.slot.free()
 
+    async def _sure_of(self, attempt: Attempt) -> bool:
+        return time.monotonic() - attempt.claimed_at < self._sure or await self._still_ours(attempt)
+
     async def _still_ours(self, attempt: Attempt) -> bool:
         """Whether the claim holds now: a process that slept since must not start a handler under a lost claim."""
         keeper, tasks = self._tools.keeper, self._tools.store.tasks
@@ -162,6 +165,7 @@ class Runner:
             await self._settle(attempt.task, fact, attempt.claimed_at, attempt.running)
         except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
             self._tools.emit("attempt.broken", facts_of(attempt.task) | {"error": repr(error)})
+            attempt.slot.broken = True
         finally:
             self._end(attempt)
 
@@ -169,7 +173,8 @@ class Runner:
         """What the handler's end means; None: it was left behind, and settled."""
         running = attempt.running
         if attempt.type.executor == "process" or (running.task.alone and attempt.type.found_again):
-            return await self._tools.processes.run(running, attempt.type, attempt.judge)
+            sure = partial(self._sure_of, attempt)
+            return await self._tools.processes.run(running, attempt.type, attempt.judge, sure)
         try:
             arguments = running.arguments()
         except Exception as error:  # noqa: BLE001  # validators may be the user's own

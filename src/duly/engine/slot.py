@@ -12,7 +12,7 @@ Held = tuple[TaskId, ClaimToken]
 class Slot:
     """Taken by one attempt, until that is settled, refused, or left behind."""
 
-    __slots__ = ("_freed", "_waiter", "abandoned", "held", "holder")
+    __slots__ = ("_freed", "_waiter", "abandoned", "broken", "held", "holder")
 
     def __init__(self, task: Task, freed: Callable[[Held], None]) -> None:
         self.held: Held = (task.id, task.claim)
@@ -22,6 +22,8 @@ class Slot:
         """Works for the attempt now; None while its settle is on its way."""
         self.abandoned = False
         """Nobody waits for the attempt any more: it was cancelled, and ends without settling."""
+        self.broken = False
+        """The attempt ended by a fault of ours, and without settling."""
 
     @property
     def taken(self) -> bool:
