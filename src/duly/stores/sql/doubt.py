@@ -1,7 +1,8 @@
-"""Which idle connections are not tried any more: where one gave no answer, others of its time are dead too.
+"""Which idle connections are not tried any more: where one gave no answer and no other did meanwhile, all are dead.
 
 A wire that carries nothing any more says nothing either. Without this, each idle connection that it left behind would
 cost somebody the whole time limit of a call, one after the other, long after new connections are answered again.
+Where others are answered the database is slow, and not away: to open all connections anew would make it slower still.
 """
 
 import time
@@ -24,11 +25,17 @@ class Doubt:
     """Shared by all that is connected to one database."""
 
     def __init__(self) -> None:
-        self._since = float("-inf")
+        self._since = self._heard = float("-inf")
+
+    def heard(self) -> float:
+        """A call was answered just now. Returns when that is (monotonic)."""
+        self._heard = time.monotonic()
+        return self._heard
 
     def cast(self, began: float) -> None:
-        """A call that began then (monotonic) had no answer within its time."""
-        self._since = max(self._since, began)
+        """A call that began then had no answer within its time."""
+        if self._heard < began:
+            self._since = began
 
     def covers(self, heard: float) -> bool:
         """Whether a connection that was last heard of then is not to be used."""
@@ -37,8 +44,9 @@ class Doubt:
     def watch(self, pool: Pool, still_open: StillOpen, cut: Cut) -> None:
         """Have the pool open another connection instead of a doubtful or closed one."""
 
-        def note(_connection: object, record: Any) -> None:
-            record.info[HEARD] = time.monotonic()
+        def note(connection: object, record: Any) -> None:
+            if connection is not None:  # else it was given up
+                record.info[HEARD] = self.heard()
 
         def judge(connection: object, record: Any, _proxy: object) -> None:
             heard = record.info.get(HEARD)

@@ -165,5 +165,5 @@ class PostgresLane:
                     self._heard.pop(server, None)
                     connection.terminate()
                     raise
-                self._heard[server] = time.monotonic()
+                self._heard[server] = self._doubt.heard()
                 return rows
