@@ -186,6 +186,15 @@ async def test_the_pages_are_for_whom_the_setting_says(open_guarded, docs, statu
     assert admin.status_code == (404 if docs == "off" else 200)
 
 
+async def test_a_page_is_for_those_too_who_accept_nothing_but_pages(open_guarded):
+    """The page was answered 406 unless its reader would have taken JSON."""
+    async for api in open_guarded(docs="admin"):
+        answer = await api.ask("GET", "/docs", await api.key(), headers={"accept": "text/html"})
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+
+
 async def _ask(api, route, credential):
     method, _, path = route.partition(" ")
     filled = path.format(task_id="01936b1c-6a3e-7d1b-9c3e-2f6d1c0a9b55", queue="default", type="text.reverse")
