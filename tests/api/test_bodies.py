@@ -164,7 +164,7 @@ async def test_the_deepest_nesting_that_is_read_is_kept(api):
     "content_type",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx", "json"],
 )
-@pytest.mark.standard("RFC 9110", "15.5.16", "415: the content is in a form that is not read here.")
+@pytest.mark.standard("RFC 9110", "15.5.16", "415: the content is in a form that is not read; Accept says which is.")
 async def test_a_body_that_is_not_declared_json_is_415(api, content_type):
     headers = {} if content_type is None else {"content-type": content_type}
 
@@ -172,6 +172,7 @@ async def test_a_body_that_is_not_declared_json_is_415(api, content_type):
 
     assert response.status_code == 415
     assert response.json()["code"] == "unsupported-media-type"
+    assert response.headers["accept"] == "application/json"
 
 
 @pytest.mark.parametrize(
@@ -183,10 +184,13 @@ async def test_json_may_be_declared_in_several_ways(api, content_type):
     assert response.status_code == 202
 
 
+@pytest.mark.standard("RFC 9110", "12.5.3", "A content coding that is not read is 415 with Accept-Encoding.")
 async def test_a_compressed_body_is_415(api):
     response = await _post(api, b"\x1f\x8b", {"content-encoding": "gzip"})
 
     assert response.status_code == 415
+    assert response.headers["accept-encoding"] == "identity"
+    assert "accept" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/tasks/batch"])

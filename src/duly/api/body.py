@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
-from duly.api.errors import UnsupportedMediaType
+from duly.api.errors import UnsupportedCoding, UnsupportedMediaType
 from duly.api.headers import is_json
 from duly.domain.errors import BadRequest, Flaw, Invalid, TooLarge
 
@@ -38,7 +38,7 @@ def check_media_type(request: Request) -> None:
         raise UnsupportedMediaType(f"The body must be application/json, not {(given or 'of no type')[:200]}.")
     coding = request.headers.get("content-encoding", "identity")
     if coding.strip().lower() != "identity":
-        raise UnsupportedMediaType("Bodies are read without a content coding.")
+        raise UnsupportedCoding("Bodies are read without a content coding.")
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:

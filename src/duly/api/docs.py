@@ -1,6 +1,6 @@
 """What `/openapi.json` says of a route: its answers, its problems, its headers and its parameters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
@@ -25,6 +25,8 @@ _EVERYWHERE = (
 REQUEST_ID: Json = {"schema": {"type": "string"}, "description": "The request's id, taken or made."}
 RETRY_AFTER: Json = {"schema": {"type": "integer"}, "description": "Seconds until it is worth asking again."}
 CHALLENGE: Json = {"schema": {"type": "string"}, "description": "How to say who you are, or what is needed (RFC 6750)."}
+TAKEN: Json = {"schema": {"type": "string"}, "description": "`application/json`, when the body was something else."}
+TAKEN_CODING: Json = {"schema": {"type": "string"}, "description": "`identity`, when the body was in a content coding."}
 RATE_LIMIT: Json = {
     "schema": {"type": "string"},
     "description": "What is left, where requests are counted (IETF draft).",
@@ -66,12 +68,14 @@ def responses(good: Mapping[int, Json], *codes: str) -> dict[int | str, Json]:
     return dict((*good.items(), *bad.items()))
 
 
-def _problem(status: int, codes: Iterable[str]) -> Json:
+def _problem(status: int, codes: Sequence[str]) -> Json:
     headers = dict(COMMON)
     if status in (409, 429, 503):
         headers["Retry-After"] = RETRY_AFTER
     if status in (401, 403):
         headers["WWW-Authenticate"] = CHALLENGE
+    if "unsupported-media-type" in codes:
+        headers |= {"Accept": TAKEN, "Accept-Encoding": TAKEN_CODING}
     described = "; ".join(f"`{code}`: {_TITLES[code].title}" for code in codes)
     return {"description": described, "headers": headers, "content": {MEDIA_TYPE: {"schema": dict(_PROBLEM)}}}
 

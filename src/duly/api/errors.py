@@ -3,6 +3,7 @@
 DulyError
 ├── NotAcceptable            the client takes no JSON
 └── UnsupportedMediaType     the body is no JSON
+    └── UnsupportedCoding    the body is in a content coding
 """
 
 from duly.domain.errors import DulyError
@@ -18,3 +19,7 @@ class UnsupportedMediaType(DulyError):
     """The body is in a form that is not read here."""
 
     code = "unsupported-media-type"
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body is compressed, or in another content coding."""

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from duly.api.errors import NotAcceptable, UnsupportedMediaType
+from duly.api.errors import NotAcceptable, UnsupportedCoding, UnsupportedMediaType
 from duly.domain import errors
 from duly.domain.errors import DulyError, Flaw
 from duly.domain.identity import Forbidden, Unauthorized
@@ -50,6 +50,7 @@ TABLE: Mapping[type[DulyError], Row] = MappingProxyType(
         errors.TaskPurged: Row(410, "task-purged", "The task is gone"),
         errors.TooLarge: Row(413, "too-large", "Too large"),
         UnsupportedMediaType: Row(415, "unsupported-media-type", "The body must be JSON"),
+        UnsupportedCoding: Row(415, "unsupported-media-type", "The body must be JSON"),
         errors.Invalid: Row(422, "invalid", "The request does not fit"),
         errors.UnknownType: Row(422, "unknown-type", "No handler has this type"),
         errors.RowInvalid: Row(422, "invalid", "The request does not fit"),
@@ -159,6 +160,10 @@ def _headers(error: DulyError) -> Mapping[str, str]:
             return {"retry-after": str(max(1, math.ceil(error.retry_after.total_seconds())))}
         case Unauthorized() | Forbidden():
             return _challenge(error)
+        case UnsupportedCoding():
+            return {"accept-encoding": "identity"}
+        case UnsupportedMediaType():
+            return {"accept": "application/json"}
         case errors.SchemaOutdated():
             return {"retry-after": "30"}
         case _:
