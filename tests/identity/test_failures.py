@@ -1,5 +1,6 @@
 """Failed attempts are limited, and no secret is told to anybody."""
 
+import asyncio
 import logging
 from datetime import timedelta
 
@@ -126,6 +127,23 @@ async def test_a_use_is_noted_about_once_a_minute(api):
         api.clock.advance(timedelta(seconds=25))
 
     assert noted == [timedelta(), timedelta(), timedelta(), 75 * timedelta(seconds=1), 75 * timedelta(seconds=1)]
+
+
+async def test_many_who_come_with_one_key_at_once_cost_one_query(api, monkeypatch):
+    """Each of a thousand whose wait was over at the same time had the key looked up once more."""
+    made, kept, asked = await api.new_key(), type(api.service.store.keys), []
+    find = kept.find
+
+    async def counted(self, key_id):
+        asked.append(key_id)
+        await asyncio.sleep(0)
+        return await find(self, key_id)
+
+    monkeypatch.setattr(kept, "find", counted)
+    answers = await asyncio.gather(*(api.ask("GET", "/v1/tasks", made.text) for _ in range(20)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert asked == [made.key.id]
 
 
 async def test_a_revoked_key_is_refused_within_five_seconds(api):

@@ -1,5 +1,6 @@
 """API keys: how they are made, and how one that is shown is found to be right."""
 
+import asyncio
 import hmac
 import secrets
 import string
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from weakref import WeakValueDictionary
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.identity import KEY, ApiKey, Scope
@@ -69,6 +71,7 @@ class KeyRing:
         self._store = store
         self._clock = clock
         self._seen: OrderedDict[str, tuple[datetime, ApiKey]] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def familiar(self, text: str) -> bool:
         """Whether this whole key was found to be right here before."""
@@ -91,10 +94,19 @@ class KeyRing:
         return key if key is not None and key.valid(self._clock.now()) else None
 
     async def _find(self, key_id: str) -> ApiKey | None:
-        now = self._clock.now()
+        """Many who come with one key at once, as after a wait, cost one query."""
+        known = self._fresh(key_id)
+        if known is not None:
+            return known
+        async with self._turns.setdefault(key_id, asyncio.Lock()):
+            return self._fresh(key_id) or await self._look(key_id)
+
+    def _fresh(self, key_id: str) -> ApiKey | None:
         at, key = self._seen.get(key_id, (None, None))
-        if at is not None and now - at < REMEMBERED_FOR:
-            return key
+        return key if at is not None and self._clock.now() - at < REMEMBERED_FOR else None
+
+    async def _look(self, key_id: str) -> ApiKey | None:
+        now = self._clock.now()
         key = await self._store.find(key_id)
         if key is None:
             self._seen.pop(key_id, None)
