@@ -5,7 +5,7 @@ from benchmarks.harness.places import both, postgresql, rabbitmq
 from benchmarks.harness.plan import Goal, Scenario
 
 TASKS = 100_000
-SLOTS = "500"
+SLOTS = "1000"
 QUESTION = "All tasks are stored first. From the moment that all processes run handlers to the last outcome stored."
 WORKER = ("duly", "worker", "benchmarks.ours.app:duly", "--slots", SLOTS)
 BOTH = "status and result, fsync at every commit"

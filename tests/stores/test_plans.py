@@ -248,10 +248,16 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
     ids, tokens = [task.id for task in running], [task.token for task in running]
     blank = [None] * len(ids)
 
+    completed = (
+        ",".join(map(str, ids)),
+        ",".join(["1"] * len(ids)),
+        ",".join(map(str, tokens)),
+        "\x01".join("" for _ in ids),
+    )
     claim = await explained(filled, postgres_statements.CLAIM, "q1", 100, a_token(), "w", LEASE, None)
     others = [
         await explained(filled, postgres_statements.RENEW, ids, tokens, blank, LEASE, None),
-        await explained(filled, postgres_statements.COMPLETE, ids, [1] * len(ids), tokens, blank, blank),
+        await explained(filled, postgres_statements.COMPLETE, *completed, blank),
         await explained(filled, postgres_statements.GET, ids),
     ]
 

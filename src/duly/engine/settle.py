@@ -151,5 +151,5 @@ def _unstorable(task: Task, error: RowInvalid) -> Unstorable:
 
 
 def _size(change: Change) -> int:
-    adds = sum(len(task.payload) for task in change.adds)
-    return len(change.after.result or "") + len(change.after.error or "") + adds
+    size = len(change.after.result or "") + len(change.after.error or "")
+    return size + sum(len(task.payload) for task in change.adds) if change.adds else size

@@ -17,8 +17,14 @@ class Settlement(Mapping[str, object]):
         self._run = run
 
     def __getitem__(self, name: str) -> object:
-        """The outcome alone decides about the level of a line."""
-        return self._settled.state.value if name == "outcome" else self._facts[name]
+        """Two of them decide about the level of a line, and are had without the rest."""
+        match name:
+            case "outcome":
+                return self._settled.state.value
+            case "reason":
+                return None if self._settled.reason is None else self._settled.reason.value
+            case _:
+                return self._facts[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._facts)
@@ -31,8 +37,8 @@ class Settlement(Mapping[str, object]):
         task, settled = self._task, self._settled
         wait = ((task.started_at or task.run_at) - task.run_at).total_seconds()
         facts = facts_of(task)
-        facts["outcome"] = settled.state.value
-        facts["reason"] = None if settled.reason is None else settled.reason.value
+        facts["outcome"] = self["outcome"]
+        facts["reason"] = self["reason"]
         facts["wait_ms"] = round(max(wait, 0.0) * 1000, 1)
         facts["run_ms"] = round(self._run * 1000, 1)
         if settled.error is not None:

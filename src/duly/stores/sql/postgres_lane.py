@@ -118,10 +118,10 @@ class PostgresLane:
         """See Lane. Rows are locked in the order of their ids."""
         ordered = sorted(changes, key=attrgetter("before.id"))
         columns = (
-            [change.before.id for change in ordered],
-            [change.before.version for change in ordered],
-            [change.before.token for change in ordered],
-            [change.after.result for change in ordered],
+            ",".join([change.before.id_text for change in ordered]),
+            ",".join([str(change.before.version) for change in ordered]),
+            ",".join([str(change.before.token) for change in ordered]),
+            "\x01".join([change.after.result or "" for change in ordered]),
             [change.after.finished_at for change in ordered],
         )
         try:

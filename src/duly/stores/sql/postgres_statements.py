@@ -104,11 +104,18 @@ SET state = 'completed',
     finished_at = x.finished_at,
     lease_until = NULL,
     wake_at = NULL
-FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::timestamptz[])
-    AS x (id, version, token, result, finished_at)
+FROM unnest(
+    string_to_array($1, ',')::uuid[],
+    string_to_array($2, ',')::int[],
+    string_to_array($3, ',')::uuid[],
+    string_to_array($4, chr(1)),
+    $5::timestamptz[]
+) AS x (id, version, token, result, finished_at)
 WHERE t.id = x.id AND t.version = x.version AND t.token = x.token
 RETURNING t.id
 """
+"""Its columns but one travel as text: for each item of an array the driver asks what kind of thing it is, which takes
+longer than all the rest. No result has the character 1, which JSON escapes."""
 
 GET = f"""
 SELECT {_ROW}
