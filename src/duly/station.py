@@ -15,6 +15,7 @@ from duly.assembly import Core, open_core
 from duly.assembly_worker import worker_options, worker_parts
 from duly.domain.errors import DulyError
 from duly.domain.task import TaskId
+from duly.engine.background import follow, in_background
 from duly.engine.handed import Handed
 from duly.engine.handlers import Handlers
 from duly.engine.intake import Around, Demand
@@ -88,15 +89,22 @@ class Station:
         self._thread.join((self._settings.grace + LONGEST_GOODBYE).total_seconds())
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        """Whoever hands it tasks would go on and have them fail, so the process ends with it, and is replaced."""
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001  # the top of the thread
+            self._emit("station.broken", {"error": repr(error)})
+            os.kill(os.getpid(), signal.SIGKILL)
 
     async def _serve(self) -> None:
         self._loop.set_result(asyncio.get_running_loop())
         while not self._stop.is_set():
             try:
                 async with open_core(self._settings, self._app.handlers, emit=self._emit) as core:
+                    failed = follow(core.service.failed, self._stop)
                     with self._app.on(core):
-                        await self._work(core)
+                        async with in_background(self._emit, failed):
+                            await self._work(core)
             except DulyError as error:
                 self._emit("station.unopened", {"error": str(error), "again_in": AGAIN})
                 with suppress(TimeoutError):

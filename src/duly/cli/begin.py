@@ -12,7 +12,7 @@ from duly.assembly import Core, open_core
 from duly.assembly_worker import served
 from duly.cli.load import find
 from duly.domain.errors import StoreUnavailable
-from duly.engine.background import in_background
+from duly.engine.background import follow, in_background
 from duly.ports.telemetry import Emit
 from duly.settings import Settings, load_settings
 from duly.telemetry.lines import log_lines
@@ -54,13 +54,8 @@ async def opened(duly: Duly, settings: Settings, stop: asyncio.Event, emit: Emit
         core = await _open(stack, duly, settings, stop, emit)
         if core is not None:
             stack.enter_context(duly.on(core))
-            await stack.enter_async_context(in_background(emit, _follow(core.service.failed, stop)))
+            await stack.enter_async_context(in_background(emit, follow(core.service.failed, stop)))
         yield core
-
-
-async def _follow(failed: asyncio.Event, stop: asyncio.Event) -> None:
-    await failed.wait()
-    stop.set()
 
 
 async def _open(stack: AsyncExitStack, duly: Duly, settings: Settings, stop: asyncio.Event, emit: Emit) -> Core | None:

@@ -40,3 +40,9 @@ async def _together(emit: Emit, work: tuple[Coroutine[None, None, None], ...], f
         emit("background.failed", {"error": repr(error)})
         failed.set()
         raise
+
+
+async def follow(first: asyncio.Event, then: asyncio.Event) -> None:
+    """Set the second once the first is set."""
+    await first.wait()
+    then.set()

@@ -36,6 +36,7 @@ LEVELS: Mapping[str, int] = {
     "process.unstarted": ERROR,
     "metrics.apart": WARNING,
     "replica.unavailable": WARNING,
+    "station.broken": ERROR,
     "store.unavailable": WARNING,
     "task.abandoned": WARNING,
     "task.expired": WARNING,
