@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -20,9 +21,11 @@ from duly.api.router import add_routes
 from duly.api.routes.health import HealthRoutes
 from duly.api.routes.metrics import MetricsRoutes
 from duly.api.routes.pages import PageRoutes
+from duly.api.surface import Surface
 from duly.engine.handlers import Handlers
 from duly.engine.service import Service
 from duly.ports.telemetry import Tally
+from duly.telemetry.tracing import provided
 
 Docs = Literal["public", "admin", "off"]
 Metrics = Literal["public", "read", "off"]
@@ -90,13 +93,16 @@ def application(
     if metrics != "off":
         MetricsRoutes(get_service).add_to(app.router)
     answer_heads(app.router)
-    app.add_middleware(Door, allowed_hosts=allowed_hosts, count=None if tally is None else http_count(tally))
+    count = None if tally is None else http_count(tally)
+    app.add_middleware(Door, allowed_hosts=allowed_hosts, count=count)
+    if not provided():  # FastAPI makes the spans of requests, on its own way
+        app.shorten(partial(Door, allowed_hosts=allowed_hosts, count=count))
     describe_types(app, handlers, asked=asked, opened=opened)
     return app
 
 
-def _bare(entry: Entry, docs: Docs, lifespan: Lifespan | None) -> FastAPI:
-    return FastAPI(
+def _bare(entry: Entry, docs: Docs, lifespan: Lifespan | None) -> Surface:
+    return Surface(
         title="Duly",
         description=_DESCRIPTION,
         version=version("duly"),

@@ -24,7 +24,7 @@ def open_tracing(emit: Emit) -> Tracing | None:
     try:
         from duly.telemetry.traces import Traces  # noqa: PLC0415  # an optional library
 
-        if not _provided():
+        if not provided():
             from duly.telemetry.exporting import provide  # noqa: PLC0415  # an optional library
 
             provide(os.environ)
@@ -62,16 +62,19 @@ def wanted(environment: Mapping[str, str]) -> bool:
         return False
     exporter = environment.get(EXPORTER, "").strip().lower()
     if exporter == "none":
-        return _provided()
-    return bool(exporter) or any(environment.get(name) for name in ENDPOINTS) or _provided()
+        return provided()
+    return bool(exporter) or any(environment.get(name) for name in ENDPOINTS) or provided()
 
 
 def _untold(_name: str, _facts: Mapping[str, object]) -> None:
     """The parent has told it already."""
 
 
-def _provided() -> bool:
-    """Whoever has set a provider has loaded the library; it must not be loaded to find out."""
+def provided() -> bool:
+    """Whether the application has set a tracer provider.
+
+    Whoever has set a provider has loaded the library; it must not be loaded to find out.
+    """
     module = sys.modules.get("opentelemetry.trace")
     if module is None:
         return False
