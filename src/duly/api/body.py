@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
 from duly.api.errors import UnsupportedCoding, UnsupportedMediaType
+from duly.api.fields import fields_of
 from duly.api.headers import is_json
 from duly.domain.errors import BadRequest, Flaw, Invalid, TooLarge
 
@@ -33,20 +34,20 @@ async def read_json(request: Request, limit: int) -> object:
 
 def check_media_type(request: Request) -> None:
     """Raises UnsupportedMediaType unless the body says that it is plain JSON."""
-    given = request.headers.get("content-type")
+    fields = fields_of(request.scope)
+    given = fields.first(b"content-type")
     if given is None or not is_json(given):
         raise UnsupportedMediaType(f"The body must be application/json, not {(given or 'of no type')[:200]}.")
-    coding = request.headers.get("content-encoding", "identity")
-    if coding.strip().lower() != "identity":
+    coding = fields.first(b"content-encoding")
+    if coding is not None and coding.strip().lower() != "identity":
         raise UnsupportedCoding("Bodies are read without a content coding.")
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:
     """The whole body. Raises TooLarge as soon as it is known to be over the limit, BadRequest when it ends early."""
-    too_large = TooLarge(f"The body is over the limit of {limit} bytes.")
-    declared = request.headers.get("content-length", "")
+    declared = fields_of(request.scope).first(b"content-length") or ""
     if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):  # noqa: PLR2004  # digits of an int64
-        raise too_large
+        raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -54,13 +55,17 @@ async def read_bytes(request: Request, limit: int) -> bytes:
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
-                    raise too_large
+                    raise _too_large(limit)
                 chunks.append(chunk)
     except TimeoutError as error:
         raise BadRequest(f"The body did not arrive within {PATIENCE.total_seconds():.0f} seconds.") from error
     except ClientDisconnect as error:
         raise BadRequest("The body ended early.") from error
     return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over the limit of {limit} bytes.")
 
 
 def parsed(body: bytes) -> object:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Collection
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from duly.api.count import Count
+from duly.api.fields import Fields, fields_of
 from duly.api.headers import request_id
 from duly.api.problems import TABLE, internal_problem, problem
 from duly.domain.identity import Forbidden
@@ -35,24 +35,25 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        scope[REQUEST_ID] = request_id(headers.get("x-request-id"))
-        answer = _Answer(send, scope[REQUEST_ID])
-        with bound_contextvars(request_id=scope[REQUEST_ID]):
-            try:
-                if self._allowed_hosts is not None:
-                    check_hosts(headers, self._allowed_hosts)
-                await self._app(scope, receive, answer.send)
-            except Forbidden as error:
-                await problem(error, TABLE[Forbidden], scope)(scope, receive, answer.send)
-            except Exception as error:  # the top of a request: whatever went wrong, the client gets an answer
-                _log_fault(scope, error)
-                if answer.started:
-                    raise
-                await internal_problem(scope)(scope, receive, answer.send)
-            finally:
-                if answer.status and self._count is not None:
-                    self._count(scope, answer.status, answer.took)
+        fields = fields_of(scope)
+        name = scope[REQUEST_ID] = request_id(fields.first(b"x-request-id"))
+        answer = _Answer(send, name)
+        bound = bind_contextvars(request_id=name)
+        try:
+            if self._allowed_hosts is not None:
+                check_hosts(fields, self._allowed_hosts)
+            await self._app(scope, receive, answer.send)
+        except Forbidden as error:
+            await problem(error, TABLE[Forbidden], scope)(scope, receive, answer.send)
+        except Exception as error:  # the top of a request: whatever went wrong, the client gets an answer
+            _log_fault(scope, error)
+            if answer.started:
+                raise
+            await internal_problem(scope)(scope, receive, answer.send)
+        finally:
+            reset_contextvars(**bound)
+            if answer.status and self._count is not None:
+                self._count(scope, answer.status, answer.took)
 
 
 class _Answer:
@@ -77,15 +78,15 @@ class _Answer:
         await self._send(message)
 
 
-def check_hosts(headers: Headers, allowed: Collection[str]) -> None:
+def check_hosts(fields: Fields, allowed: Collection[str]) -> None:
     """Raises Forbidden when Host or Origin name another host: a web page elsewhere must not reach this service.
 
     A page may rebind its own name to 127.0.0.1 (then Host is wrong) or post across origins (then Origin is).
     """
-    hosts = headers.getlist("host")
+    hosts = fields.all(b"host")
     if not hosts or any(host_of(host) not in allowed for host in hosts):
         raise Forbidden("This service answers under its loopback names only, until access is allowed by a setting.")
-    if any(host_of(origin.partition("://")[2]) not in allowed for origin in headers.getlist("origin")):
+    if any(host_of(origin.partition("://")[2]) not in allowed for origin in fields.all(b"origin")):
         raise Forbidden("A page of another origin may not use this service.")
 
 

@@ -8,11 +8,12 @@ from types import MappingProxyType
 from starlette.requests import Request
 from starlette.types import Scope as AsgiScope
 
+from duly.api.fields import fields_of
 from duly.api.query import task_id
 from duly.domain.errors import KeyTaken, QueueNotFound, TaskNotFound, TaskPurged, TooMany
 from duly.domain.identity import ANYBODY, Forbidden, Identity, Scope, Unauthorized
 from duly.domain.query import TaskQuery
-from duly.engine.quotas import Charge, Kind
+from duly.engine.quotas import Charge, Kind, Quotas
 from duly.engine.service import Service
 from duly.engine.submission import Submission
 from duly.engine.submitting import Accepted
@@ -91,9 +92,11 @@ class Entry:
 
 async def let_in(service: Service, request: Request, right: Right) -> Identity:
     """Whoever asks, counted, if they hold the right. Raises Unauthorized, Forbidden, TooMany."""
-    identity = await _identified(service, request)
+    access, quotas = service.access, service.quotas
+    identity = ANYBODY if access is None else await access.identify(_credential(request), address_of(request))
     request.scope[IDENTITY] = identity
-    await _count(service, request.scope, identity, right.kind)
+    if quotas is not None:
+        await _count(quotas, request.scope, identity, right.kind)
     if not identity.holds(*right.scopes):
         raise Forbidden(f"This needs the scope {' or '.join(right.scopes)}.", right.scopes)
     return identity
@@ -186,15 +189,9 @@ def rate_fields(scope: AsgiScope) -> dict[str, str]:
     }
 
 
-async def _identified(service: Service, request: Request) -> Identity:
-    if service.access is None:
-        return ANYBODY
-    return await service.access.identify(_credential(request), address_of(request))
-
-
 def _credential(request: Request) -> str:
     """What stands behind ``Bearer`` (RFC 6750). Raises Unauthorized."""
-    given = request.headers.getlist("authorization")
+    given = fields_of(request.scope).all(b"authorization")
     if not given:
         raise Unauthorized("Send an API key or a JWT: Authorization: Bearer …")
     scheme, _, credential = given[0].strip().partition(" ")
@@ -203,9 +200,8 @@ def _credential(request: Request) -> str:
     return credential.strip()
 
 
-async def _count(service: Service, scope: AsgiScope, identity: Identity, kind: Kind) -> None:
-    charge = None if service.quotas is None else await service.quotas.charge(identity.name, kind)
-    scope[CHARGE] = charge
+async def _count(quotas: Quotas, scope: AsgiScope, identity: Identity, kind: Kind) -> None:
+    charge = scope[CHARGE] = await quotas.charge(identity.name, kind)
     if charge is not None and not charge.level.allowed:
         raise TooMany(f"Too many requests of the kind {kind}.", charge.level.refill)
 

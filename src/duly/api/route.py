@@ -1,6 +1,6 @@
 """A route whose errors are problem documents, in this service and inside a user's own application."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from duly.api.door import REQUEST_ID
+from duly.api.fields import fields_of
 from duly.api.headers import JSON, check_accepts, request_id
 from duly.api.problems import problem, row_of
 from duly.api.rights import rate_fields
@@ -41,13 +42,9 @@ class ProblemRoute(APIRoute):
     def _answering(self, answer: Answerer) -> Answerer:
         offered = (JSON, *(name for name in self.responses.get(200, {}).get("content", {}) if name != JSON))
 
-        async def accepted(request: Request) -> Response:
-            check_accepts(request.headers.getlist("accept"), offered)
-            return await answer(request)
-
         async def answered(request: Request) -> Response:
-            known = REQUEST_ID in request.scope
-            response = await (_with_problems(accepted, request) if known else _with_id(accepted, request))
+            with_id = _with_problems if REQUEST_ID in request.scope else _with_id
+            response = await with_id(answer, offered, request)
             return _bare(response) if request.method == "HEAD" else response
 
         return answered
@@ -102,22 +99,24 @@ def _bare(response: Response) -> Response:
     return bare
 
 
-async def _with_problems(answer: Answerer, request: Request) -> Response:
+async def _with_problems(answer: Answerer, offered: Sequence[str], request: Request) -> Response:
     try:
+        check_accepts(fields_of(request.scope).all(b"accept"), offered)
         response = await answer(request)
     except DulyError as error:
         row = row_of(error)
         if row is None:
             raise
         response = problem(error, row, request.scope)
-    response.headers.update(rate_fields(request.scope))
+    if fields := rate_fields(request.scope):
+        response.headers.update(fields)
     return response
 
 
-async def _with_id(answer: Answerer, request: Request) -> Response:
-    name = request_id(request.headers.get("x-request-id"))
+async def _with_id(answer: Answerer, offered: Sequence[str], request: Request) -> Response:
+    name = request_id(fields_of(request.scope).first(b"x-request-id"))
     request.scope[REQUEST_ID] = name
     with bound_contextvars(request_id=name):
-        response = await _with_problems(answer, request)
+        response = await _with_problems(answer, offered, request)
     response.headers["x-request-id"] = name
     return response

@@ -33,7 +33,7 @@ class Submit(BaseModel):
         default=None,
         description="Unique per type while the task is not final: the task already there is the answer.",
     )
-    tags: list[Text] = Field(default=[], description="Words to find it by; at most 20.")
+    tags: tuple[Text, ...] = Field(default=(), description="Words to find it by; at most 20.")
     callback_url: Text | None = Field(
         default=None, description="Told by POST each time that the task has become final; signed (Standard Webhooks)."
     )

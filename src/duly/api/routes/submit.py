@@ -11,6 +11,7 @@ from duly.api import docs
 from duly.api.answers import json_response, reasons_to_wait, task_response, tasks_json
 from duly.api.body import fitted, read_json
 from duly.api.door import REQUEST_ID
+from duly.api.fields import fields_of
 from duly.api.headers import preferred_wait, traceparent
 from duly.api.once import once_key
 from duly.api.presence import while_present
@@ -46,7 +47,7 @@ class SubmitRoutes:
         check_submits(request, service, [wanted])
         accepted = await service.tasks.submit(wanted, once)
         check_accepted(request, accepted)
-        wait = preferred_wait(request.headers.getlist("prefer"))
+        wait = preferred_wait(fields_of(request.scope).all(b"prefer"))
         if wait and not accepted.task.final:
             accepted = await _finished(service, request, accepted, wait)
         return await _accepted(service, request, accepted, wait)
@@ -112,10 +113,10 @@ def _submission(wanted: Submit, request: Request) -> Submission:
         timeout=wanted.timeout,
         expires_at=wanted.expires_at,
         key=wanted.key,
-        tags=tuple(wanted.tags),
+        tags=wanted.tags,
         callback_url=wanted.callback_url,
         request_id=request.scope[REQUEST_ID],
-        traceparent=traceparent(request.headers.getlist("traceparent")),
+        traceparent=traceparent(fields_of(request.scope).all(b"traceparent")),
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from duly.api import docs
 from duly.api.answers import etag, json_response, retry_after, task_response
+from duly.api.fields import fields_of
 from duly.api.headers import STREAM, last_event_id, none_match, preferred_wait, prefers_stream, seen_version
 from duly.api.presence import while_present
 from duly.api.problems import TABLE, problem
@@ -36,16 +37,17 @@ class TaskRoutes:
         """Look at a task, or wait for its end."""
         service = self._service()
         parameters(request, ())
-        wait = preferred_wait(request.headers.getlist("prefer"))
+        fields = fields_of(request.scope)
+        wait = preferred_wait(fields.all(b"prefer"))
+        known = fields.all(b"if-none-match")
         if wait:
             task = await while_present(request, service.tasks.wait(task_id(request), wait))
             await check_still_let_in(request, service)
         else:
-            task = await service.tasks.get(task_id(request), seen_version(request.headers.getlist("if-none-match")))
+            task = await service.tasks.get(task_id(request), seen_version(known))
         headers = {"etag": etag(task)}
         if wait:
             headers["preference-applied"] = f"wait={wait.total_seconds():.0f}"
-        known = request.headers.getlist("if-none-match")
         if known and none_match(known, task.validator):
             return _not_modified(service, task, headers)
         return await task_response(service, task, permitted(request, View.FULL), 200, headers)
