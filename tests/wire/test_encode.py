@@ -8,7 +8,7 @@ import pytest
 from duly.domain.event import Kind
 from duly.domain.failure import Failure
 from duly.domain.state import Reason, State
-from duly.wire.encode import View, story_json, task_json
+from duly.wire.encode import View, story_json, task_json, waiting_json
 from duly.wire.story import Story
 from duly.wire.task import Task, Waiting
 from tests.support.builders import NOON, a_running_task, a_task, a_task_id, an_event
@@ -114,3 +114,14 @@ def test_the_fast_encoding_of_a_story_is_what_the_model_writes():
     written = story_json(events)
 
     assert json.loads(written) == json.loads(Story.model_validate_json(written).model_dump_json())
+
+
+@pytest.mark.parametrize("until", [None, NOON])
+def test_the_fast_encoding_of_a_reason_to_wait_is_what_the_model_writes(until):
+    detail = 'The queue "\u00fc" is paused.'
+
+    written = waiting_json("queue_paused", detail, until)
+
+    assert json.loads(written) == json.loads(
+        Waiting(reason="queue_paused", detail=detail, until=until).model_dump_json()
+    )

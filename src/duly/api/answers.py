@@ -3,16 +3,15 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 
 from starlette.responses import Response
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.state import State
 from duly.domain.task import Task, TaskId
-from duly.engine.landscape import Waiting as Why
 from duly.engine.service import Service
-from duly.wire.encode import View, task_json
-from duly.wire.task import Waiting
+from duly.wire.encode import View, task_json, waiting_json
 
 SOON = 1
 NO_REASON = "null"
@@ -20,9 +19,23 @@ LATEST = 60
 """Seconds: nobody is told to stay away for longer."""
 
 
-def json_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+class JsonResponse(Response):
+    """JSON text as it stands. Its fields are put together at once: what Starlette would look for is known here."""
+
+    def __init__(self, text: str, status: int, headers: Mapping[str, str]) -> None:
+        self.body = text.encode()
+        self.status_code = status
+        self.background = None
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", b"application/json"),
+            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()),
+        ]
+
+
+def json_response(text: str, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     """JSON text as it stands."""
-    return Response(text, status, headers, media_type="application/json")
+    return JsonResponse(text, status, headers)
 
 
 async def task_response(
@@ -42,7 +55,7 @@ async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> dict[TaskI
         found = await service.tasks.waiting(tasks)
     except StoreUnavailable:
         return {}
-    texts = {why: _waiting(why).model_dump_json() for why in set(found.values())}
+    texts = {why: waiting_json(why.reason, why.detail, why.until) for why in set(found.values())}
     return {task_id: texts[why] for task_id, why in found.items()}
 
 
@@ -62,7 +75,3 @@ def retry_after(service: Service, task: Task) -> int:
         return SOON
     ahead: timedelta = task.run_at - service.store.clock.now()
     return min(max(math.ceil(ahead.total_seconds()), SOON), LATEST)
-
-
-def _waiting(why: Why) -> Waiting:
-    return Waiting(reason=why.reason, detail=why.detail, until=why.until)

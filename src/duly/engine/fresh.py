@@ -1,6 +1,7 @@
 """A value that is looked up anew once it is too old, however many ask for it at once."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -21,7 +22,9 @@ class Fresh(Generic[T]):
 
     async def get(self) -> T:
         """The value, at most so old. Raises what ``load`` raised for whoever asked before it failed."""
-        asked = asyncio.get_running_loop().time()
+        asked = time.monotonic()
+        if self._held is not None and asked - self._held[0] < self._longest:
+            return self._held[1]
         async with self._lock:
             if self._failed is not None and self._failed[0] > asked:
                 raise self._failed[1]
@@ -35,12 +38,11 @@ class Fresh(Generic[T]):
         self._forgotten += 1
 
     async def _look(self) -> T:
-        loop, forgotten = asyncio.get_running_loop(), self._forgotten
-        began = loop.time()
+        began, forgotten = time.monotonic(), self._forgotten
         try:
             value = await self._load()
         except Exception as error:
-            self._failed = (loop.time(), error)
+            self._failed = (time.monotonic(), error)
             raise
         if forgotten == self._forgotten:
             self._held = (began, value)

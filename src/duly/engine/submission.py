@@ -49,7 +49,7 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
         raise UnknownType(wanted.type)
     found = _flaws(wanted, limits, now)
     text = _payload(wanted, known, limits, found)
-    run_at = max(wanted.run_at or now + (wanted.delay or timedelta()), now).astimezone(UTC)
+    run_at = _run_at(wanted, now)
     return new(
         id=task_id,
         type=known.name,
@@ -68,6 +68,12 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
         traceparent=wanted.traceparent,
         callback_url=wanted.callback_url,
     )
+
+
+def _run_at(wanted: Submission, now: datetime) -> datetime:
+    if wanted.run_at is None and not wanted.delay:
+        return now
+    return max(wanted.run_at or now + (wanted.delay or timedelta()), now).astimezone(UTC)
 
 
 def payload_text(payload: object, known: TaskType, limits: Limits) -> str:

@@ -70,7 +70,7 @@ class Submitting:
             return (await self._submit_once(once, lambda: [self.make(wanted)]))[0]
         task = self.make(wanted)
         await self._cap.admit([task])
-        return self._accepted(task, await self._add_one(task))
+        return self._all_accepted([task], [await self._add_one(task)])[0]
 
     async def submit_many(
         self, wanted: Sequence[Submission], once: OnceKey | None, within: Collection[str] | None
@@ -84,10 +84,11 @@ class Submitting:
         await self._cap.admit(tasks)
         return self._all_accepted(tasks, await self._add(tasks, within))
 
-    def announce(self, task: Task) -> None:
+    def announce(self, *tasks: Task) -> None:
         """See Tasks."""
-        self._parts.meter.submitted(task)
-        self._parts.herald.changed(task)
+        for task in tasks:
+            self._parts.meter.submitted(task)
+        self._parts.herald.changed(*tasks)
 
     async def _submit_once(
         self, once: OnceKey, make: Callable[[], list[Task]], within: Collection[str] | None = None
@@ -149,13 +150,9 @@ class Submitting:
         return await patiently(lambda: self._store.tasks.add(tasks, within=within), self._parts.patience)
 
     def _all_accepted(self, tasks: Sequence[Task], stored: Sequence[Task]) -> list[Accepted]:
-        return [self._accepted(task, kept) for task, kept in zip(tasks, stored, strict=True)]
-
-    def _accepted(self, task: Task, stored: Task) -> Accepted:
-        created = stored.id == task.id
-        if created:
-            self.announce(stored)
-        return Accepted(stored, created)
+        accepted = [Accepted(kept, kept.id == task.id) for task, kept in zip(tasks, stored, strict=True)]
+        self.announce(*(one.task for one in accepted if one.created))
+        return accepted
 
     def _make_all(self, wanted: Sequence[Submission]) -> list[Task]:
         tasks: list[Task] = []
