@@ -2,7 +2,8 @@
 
     python test_async_processor.py [http://127.0.0.1:8000]
 
-TOKEN in the environment is sent as a bearer token, where the service asks for one.
+TOKEN in the environment is sent as a bearer token, where the service asks for one. A submit has to be answered within
+50 milliseconds at the median, or within WITHIN seconds, where machine or network are slow.
 """
 
 import os
@@ -17,7 +18,7 @@ import httpx
 
 SECONDS = 60
 SUM = 499_999_500_000
-MOST_SECONDS = 0.050
+WITHIN = float(os.environ.get("WITHIN", "0.050"))
 BODY = {"data": {"input": 42, "operation": "compute"}}
 
 
@@ -36,8 +37,8 @@ def accepts_a_task_without_data_and_without_a_body(client: httpx.Client) -> bool
     return [ended(client, answer.json()["task_id"])["result"] for answer in answers] == [SUM, SUM]
 
 
-def answers_a_submit_within_50_milliseconds(client: httpx.Client) -> bool:
-    return any(statistics.median(timed(client) for _ in range(20)) < MOST_SECONDS for _ in range(5))
+def answers_a_submit_in_time(client: httpx.Client) -> bool:
+    return any(statistics.median(timed(client) for _ in range(20)) < WITHIN for _ in range(5))
 
 
 def completes_a_task_with_the_sum(client: httpx.Client) -> bool:
@@ -80,7 +81,7 @@ CHECKS: tuple[Callable[[httpx.Client], bool], ...] = (
     accepts_a_task_without_data_and_without_a_body,
     completes_a_task_with_the_sum,
     completes_ten_at_once,
-    answers_a_submit_within_50_milliseconds,
+    answers_a_submit_in_time,
     knows_no_other_task,
     refuses_what_does_not_fit,
 )

@@ -195,7 +195,8 @@ def test_one_setting_asks_everybody_for_a_token_and_another_limits_them(processo
 
 
 def test_its_script_says_what_passed(processor, worker):
-    printed = processor.example.typed(f"python test_async_processor.py {processor.client.base_url}")
+    """How quick a submit is has a test of its own, in which no worker takes the processor meanwhile."""
+    printed = processor.example.typed(f"python test_async_processor.py {processor.client.base_url}", WITHIN="5")
 
     assert "FAILED" not in printed
     assert printed.count("passed") == 8
