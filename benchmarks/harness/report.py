@@ -89,7 +89,7 @@ def print_table(result: Mapping[str, Any]) -> None:
     """For the terminal."""
     print("\n" + figures_table(result))
     for goal in (goal for goal in result["goals"] if goal["met"] is not None):
-        print(f"  {goal['of']} {goal['what']}: {_measured(goal)} (goal {_bound(goal)})")
+        print(f"  {goal['of']}: {_measured(goal)} (goal {_bound(goal)})")
     print(flush=True)
 
 
