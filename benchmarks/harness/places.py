@@ -36,8 +36,8 @@ def sqlite(folder: Path) -> Iterator[Env]:
 def redis(folder: Path) -> Iterator[Env]:
     """A Redis of our own, without AOF and snapshots, as it is mostly used for queues: it keeps nothing."""
     server = RedisServer(_own(folder, "redis"))
-    server.start()
     try:
+        server.start()
         yield {"BENCH_REDIS": server.url}
     finally:
         server.kill()
@@ -47,8 +47,8 @@ def redis(folder: Path) -> Iterator[Env]:
 def rabbitmq(folder: Path) -> Iterator[Env]:
     """A RabbitMQ node of our own."""
     server = RabbitServer(_own(folder, "rabbitmq"))
-    server.start()
     try:
+        server.start()
         yield {"BENCH_AMQP": server.url}
     finally:
         server.kill()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from benchmarks.harness import machine, results
 from benchmarks.harness.figures import summary
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
@@ -18,6 +19,9 @@ from benchmarks.harness.venvs import versions_of
 
 PLACES = ROOT / ".bench" / "places"
 """Databases in files stand here: on the disk of the checkout, not in a temporary folder that may be memory."""
+
+FAILURES = (Exception, pytest.fail.Exception, pytest.skip.Exception)
+"""A peer may fail in any way, and a server that does not start is told as tests are told."""
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ def _measure(one: Contestant, plan: Run, measured: Measured) -> None:
     begun = time.monotonic()
     try:
         figures = one.measure(Run(folder, plan.scale, plan.round))
-    except Exception as error:  # noqa: BLE001  # a peer may fail in any way
+    except FAILURES as error:
         measured.failures[one.name] = f"{type(error).__name__}: {error}"
         print(f"  {one.name}: failed; see {folder}\n{traceback.format_exc()}", flush=True)
         return
