@@ -23,9 +23,11 @@ from duly.stores.sql.mysql import SPEECH, MySqlDialect
 from duly.stores.sql.mysql_completing import complete
 from duly.stores.sql.postgres import PostgresDialect
 from duly.stores.sql.postgres_database import USUAL_PLANNER
+from duly.stores.sql.postgres_frontier import PRECEDENCES
 from duly.stores.sql.postgres_lane import PLANNER
 from duly.stores.sql.rows import TASK_COLUMNS, task_of
 from duly.stores.sql.schema import tasks
+from duly.stores.sql.types import EPOCH
 from tests.stores.explain import plans
 from tests.stores.filled import fill
 from tests.support.builders import LEASE, NOON, WORKER, a_token
@@ -255,6 +257,10 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
         "\x01".join("" for _ in ids),
     )
     claim = await explained(filled, postgres_statements.CLAIM, "q1", 100, a_token(), "w", LEASE, None)
+    since = [EPOCH] * len(PRECEDENCES)
+    beyond = await explained(
+        filled, postgres_statements.CLAIM_BEYOND, "q1", 100, a_token(), "w", LEASE, None, PRECEDENCES, since
+    )
     others = [
         await explained(filled, postgres_statements.RENEW, ids, tokens, blank, LEASE, None),
         await explained(filled, postgres_statements.COMPLETE, *completed, blank),
@@ -262,7 +268,8 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
     ]
 
     assert "Index Scan using duly_tasks_ready" in claim
-    for plan in (claim, *others):
+    assert "(precedence = p.precedence) AND (run_at >= p.since)" in beyond.partition("duly_tasks_ready")[2]
+    for plan in (claim, beyond, *others):
         assert "Index Scan using duly_tasks_pkey" in plan
         assert no_scan_or_sort(plan)
 

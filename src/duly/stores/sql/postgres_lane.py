@@ -25,6 +25,7 @@ from duly.stores.sql import postgres_statements as statements
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
+from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.rows import CLAIMED_COLUMNS, claim_values, claimed_of, is_new, new_values, task_of, values_of
 from duly.stores.sql.runner import Waited
@@ -70,6 +71,7 @@ class PostgresLane:
         self._longest = longest
         self._waited = waited
         self._doubt = doubt
+        self._frontier = Frontier()
         self._heard: dict[int, float] = {}
         """When each connection has last answered, by the process that serves it."""
 
@@ -96,13 +98,24 @@ class PostgresLane:
         token = ClaimToken(uuid4())
         wanted = (queue, limit, token, worker, lease, self._now())
         if among is None:
-            rows = await self._fetch(statements.CLAIM, *wanted)
+            rows = await self._claim_first(queue, limit, wanted)
         else:
-            rows = await self._fetch(statements.CLAIM_AMONG, *wanted, list(among))
+            rows = sorted(await self._fetch(statements.CLAIM_AMONG, *wanted, list(among)), key=_READY_ORDER)
         if not rows:
             return []
         known = claim_values(queue, token, worker, rows[0]["started_at"] + lease)
-        return [claimed_of(row, known) for row in sorted(rows, key=_READY_ORDER)]
+        return [claimed_of(row, known) for row in rows]
+
+    async def _claim_first(self, queue: str, limit: int, wanted: Sequence[object]) -> list[Any]:
+        """Those that are first in the order of a claim, as far as it is known where they begin."""
+        since = self._frontier.since(queue)
+        if since is None:
+            rows = await self._fetch(statements.CLAIM, *wanted)
+        else:
+            rows = await self._fetch(statements.CLAIM_BEYOND, *wanted, PRECEDENCES, since)
+        rows.sort(key=_READY_ORDER)
+        self._frontier.moved(queue, rows, limit, everywhere=since is None)
+        return rows
 
     async def renew(self, renewals: Sequence[Renewal], lease: timedelta) -> dict[TaskId, bool]:
         """See TaskStore. A row that somebody else has locked is being settled; it is told as it was before."""

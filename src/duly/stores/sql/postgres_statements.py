@@ -33,18 +33,23 @@ INSERT_NEW = _insert(NEW_COLUMNS, NEW_CONSTANTS)
 """Half of the values need not be sent."""
 
 
-def _claim(among: str = "", order: str = "") -> str:
+def _ready(which: str, order: str = "") -> str:
     return f"""
-WITH taken AS MATERIALIZED (
     SELECT t.id
     FROM duly_tasks t
     WHERE t.state = 'pending'
-      AND t.queue = $1{among}
+      AND t.queue = $1
+      {which}
       AND (t.expires_at IS NULL OR t.expires_at > coalesce($6::timestamptz, statement_timestamp()))
       AND NOT EXISTS (SELECT FROM duly_queues q WHERE q.name = $1 AND q.paused)
-{order}
+    {order}
     LIMIT $2
-    FOR UPDATE OF t SKIP LOCKED
+    FOR UPDATE OF t SKIP LOCKED"""  # noqa: S608
+
+
+def _claim(ready: str) -> str:
+    return f"""
+WITH taken AS MATERIALIZED ({ready}
 )
 UPDATE duly_tasks t
 SET state = 'running',
@@ -64,10 +69,21 @@ RETURNING {_CLAIMED}
 """  # noqa: S608
 
 
-CLAIM = _claim(order="    ORDER BY t.precedence, t.run_at, t.id")
+CLAIM = _claim(_ready("", "ORDER BY t.precedence, t.run_at, t.id"))
 """In the order of the index duly_tasks_ready, which serves filter and order; rows are then found by the primary key."""
 
-CLAIM_AMONG = _claim(among=" AND t.id = ANY ($7::uuid[])")
+_OF_ONE_PRECEDENCE = _ready("AND t.precedence = p.precedence AND t.run_at >= p.since", "ORDER BY t.run_at, t.id")
+
+CLAIM_BEYOND = _claim(f"""
+    SELECT one.id
+    FROM unnest($7::int[], $8::timestamptz[]) AS p (precedence, since)
+    CROSS JOIN LATERAL ({_OF_ONE_PRECEDENCE}
+    ) AS one
+    LIMIT $2""")  # noqa: S608
+"""The same from some time on, one precedence after the other, each a stretch of the index duly_tasks_ready, in order.
+The outer limit stops the inner ones, so that no row is locked that is not taken."""
+
+CLAIM_AMONG = _claim(_ready("AND t.id = ANY ($7::uuid[])"))
 """The same among hinted tasks, found by the primary key; an order would lead the planner through all that waits."""
 
 RENEW = """
