@@ -35,7 +35,7 @@ from duly.stores.memory.store import MemoryStore
 from duly.telemetry.tally import PlainTally
 from tests.support.telling import Told
 
-LONG = timedelta(seconds=20)
+LONG = timedelta(seconds=60)
 """No test waits for anything longer."""
 
 _numbers = count(1)
