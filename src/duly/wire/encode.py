@@ -29,7 +29,7 @@ def task_json(task: Task, waiting: str = "null", *, view: View = View.FULL) -> s
     contents = "" if view is View.BASIC else f'"payload":{task.payload},"result":{task.result or "null"},'
     tags = ",".join(map(quoted, task.tags))
     return (
-        f'{{"id":"{task.id}","type":{quoted(task.type)},"queue":{quoted(task.queue)},"state":"{task.state.value}",'
+        f'{{"id":"{task.id_text}","type":{quoted(task.type)},"queue":{quoted(task.queue)},"state":"{task.state.value}",'
         f'"reason":{_text(task.reason)},"priority":{task.priority},{contents}"error":{error_json(task.error, view)},'
         f'"progress":{task.progress or "null"},"attempt":{task.attempt},"failures":{task.failures},'
         f'"max_attempts":{task.max_attempts},"run_at":"{rfc3339(task.run_at)}",'

@@ -133,7 +133,7 @@ async def _finished(service: Service, request: Request, accepted: Accepted, wait
 
 
 async def _accepted(service: Service, request: Request, accepted: Accepted, wait: timedelta | None) -> Response:
-    headers = {"location": f"{quote(request.scope['path'])}/{accepted.task.id}"}
+    headers = {"location": f"{quote(request.scope['path'])}/{accepted.task.id_text}"}
     if wait and accepted.task.final:
         headers["preference-applied"] = f"wait={wait.total_seconds():.0f}"
     if accepted.replayed:
