@@ -7,7 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from duly.domain.task import Task
-from duly.stores.sql.rows import NEW_COLUMNS, TASK_COLUMNS, new_values, task_of, values_columns, values_of
+from duly.stores.sql.rows import (
+    CLAIMED_COLUMNS,
+    NEW_COLUMNS,
+    TASK_COLUMNS,
+    new_values,
+    task_of,
+    values_columns,
+    values_of,
+)
 from duly.stores.sql.schema import tasks
 from duly.stores.sql.types import EPOCH, ID, MICROSECOND, MOMENT
 
@@ -19,9 +27,10 @@ def _of(columns: Sequence[str], kind: object) -> list[int]:
 
 _IDS_IN, _MOMENTS_IN = _of(values_columns(), ID), _of(values_columns(), MOMENT)
 _NEW_IDS_IN, _NEW_MOMENTS_IN = _of(NEW_COLUMNS, ID), _of(NEW_COLUMNS, MOMENT)
-_IDS_OUT = [position for position, column in enumerate(TASK_COLUMNS) if column.type is ID]
-_MOMENTS_OUT = [position for position, column in enumerate(TASK_COLUMNS) if column.type is MOMENT]
-_CANCELLING = [column.name for column in TASK_COLUMNS].index("cancelling")
+_NAMES_OUT = [column.name for column in TASK_COLUMNS]
+_IDS_OUT, _MOMENTS_OUT, _CANCELLING = _of(_NAMES_OUT, ID), _of(_NAMES_OUT, MOMENT), _NAMES_OUT.index("cancelling")
+_CLAIMED_ID, _CLAIMED_CANCELLING = CLAIMED_COLUMNS.index("id"), CLAIMED_COLUMNS.index("cancelling")
+_CLAIMED_MOMENTS = _of(CLAIMED_COLUMNS, MOMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +59,6 @@ class Codec:
 
     def task(self, row: Sequence[Any]) -> Task:
         """The task of a row of TASK_COLUMNS."""
-        return task_of(self.values(row))
-
-    def values(self, row: Sequence[Any]) -> list[Any]:
-        """The values of such a row, as ``task_of`` wants them."""
         values = list(row)
         for position in _IDS_OUT:
             if values[position] is not None:
@@ -62,6 +67,16 @@ class Codec:
             if values[position] is not None:
                 values[position] = self.moment_out(values[position])
         values[_CANCELLING] = bool(values[_CANCELLING])
+        return task_of(values)
+
+    def claimed(self, row: Sequence[Any]) -> list[Any]:
+        """The values of a row of CLAIMED_COLUMNS, as ``claimed_of`` wants them."""
+        values = list(row)
+        values[_CLAIMED_ID] = UUID(bytes=values[_CLAIMED_ID])
+        for position in _CLAIMED_MOMENTS:
+            if values[position] is not None:
+                values[position] = self.moment_out(values[position])
+        values[_CLAIMED_CANCELLING] = bool(values[_CLAIMED_CANCELLING])
         return values
 
 

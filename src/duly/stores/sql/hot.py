@@ -10,14 +10,29 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from duly.domain.state import State
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.clock import Clock
 from duly.stores.sql.codec import Codec
-from duly.stores.sql.rows import NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, is_new, task_of, values_columns
+from duly.stores.sql.rows import (
+    CLAIMED_COLUMNS,
+    NEW_COLUMNS,
+    NEW_CONSTANTS,
+    TASK_COLUMNS,
+    claim_values,
+    claimed_of,
+    is_new,
+    values_columns,
+)
 
-_AT = {column.name: position for position, column in enumerate(TASK_COLUMNS)}
+_ID = CLAIMED_COLUMNS.index("id")
+
+_COUNTED = {
+    "attempt": "attempt + 1",
+    "version": "version + 1",
+    "progress_seq": "progress_seq + (progress IS NOT NULL)",
+}
+"""What a claim makes of a row, told before it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,7 @@ class Hot:
         self._speech = speech
         self._clock = clock
         self._row = ", ".join(f"`{column.name}`" for column in TASK_COLUMNS)
+        self._claimed = ", ".join(_COUNTED.get(name, f"`{name}`") for name in CLAIMED_COLUMNS)
         self._insert = _insert(values_columns(), {}, speech.mark)
         self._insert_new = _insert(NEW_COLUMNS, NEW_CONSTANTS, speech.mark)
 
@@ -92,14 +108,9 @@ class Hot:
             return []
         codec = self._speech.codec
         now = asked or codec.moment_out(rows[0][-1])
-        claimed = {
-            "token": wanted.token,
-            "worker": wanted.worker,
-            "lease_until": now + wanted.lease,
-            "started_at": now,
-        }
-        self._take(connection, [row[0] for row in rows], claimed)
-        return [task_of(_as_claimed(codec.values(row), claimed)) for row in rows]
+        known = claim_values(wanted.queue, wanted.token, wanted.worker, now, wanted.lease)
+        self._take(connection, [row[_ID] for row in rows], known)
+        return [claimed_of(codec.claimed(row), known) for row in rows]
 
     def _ready(self, connection: Connection, wanted: Claim, now: datetime | None) -> Sequence[Sequence[Any]]:
         """The rows to take, locked; the server's time comes with them."""
@@ -107,7 +118,7 @@ class Hot:
         at, bound = (speech.now, ()) if now is None else (speech.mark, (speech.codec.moment_in(now),))
         hint, among, ids = self._hinted(wanted.among)
         return connection.exec_driver_sql(
-            f"SELECT {self._row}, {speech.now} FROM duly_tasks {hint} "  # noqa: S608
+            f"SELECT {self._claimed}, {speech.now} FROM duly_tasks {hint} "  # noqa: S608
             f"WHERE state = 'pending' AND queue = {speech.mark} {among} "
             f"AND (expires_at IS NULL OR expires_at > {at}) "
             f"AND NOT EXISTS (SELECT 1 FROM duly_queues WHERE name = {speech.mark} AND paused) "
@@ -140,16 +151,3 @@ def _insert(columns: Sequence[str], constants: Mapping[str, str], mark: str) -> 
     names = ", ".join(f"`{name}`" for name in (*columns, *constants))
     values = ", ".join((*[mark] * len(columns), *constants.values()))
     return f"INSERT INTO duly_tasks ({names}) VALUES ({values})"  # noqa: S608  # names of columns, not values
-
-
-def _as_claimed(values: list[Any], claimed: Mapping[str, Any]) -> list[Any]:
-    """The values of a row as ``_take`` leaves it."""
-    values[_AT["state"]] = State.RUNNING.value
-    values[_AT["reason"]] = None
-    values[_AT["attempt"]] += 1
-    values[_AT["version"]] += 1
-    values[_AT["progress_seq"]] += values[_AT["progress"]] is not None
-    values[_AT["progress"]] = None
-    for name, value in claimed.items():
-        values[_AT[name]] = value
-    return values

@@ -103,7 +103,7 @@ class PostgresLane:
             rows = sorted(await self._fetch(statements.CLAIM_AMONG, *wanted, list(among)), key=_READY_ORDER)
         if not rows:
             return []
-        known = claim_values(queue, token, worker, rows[0]["started_at"] + lease)
+        known = claim_values(queue, token, worker, rows[0]["started_at"], lease)
         return [claimed_of(row, known) for row in rows]
 
     async def _claim_first(self, queue: str, limit: int, wanted: Sequence[object]) -> list[Any]:

@@ -65,7 +65,7 @@ SET state = 'running',
     progress_seq = t.progress_seq + (t.progress IS NOT NULL)::int
 FROM taken
 WHERE t.id = taken.id
-RETURNING {_CLAIMED}
+RETURNING {_CLAIMED}, t.started_at
 """  # noqa: S608
 
 

@@ -183,7 +183,6 @@ CLAIMED_COLUMNS = (
     "progress_seq",
     "error",
     "cancelling",
-    "started_at",
     "expires_at",
     "key",
     "request_id",
@@ -198,7 +197,9 @@ _SPECIAL = 3
 _NAMES = CLAIMED_COLUMNS[_SPECIAL:]
 
 
-def claim_values(queue: str, token: ClaimToken, worker: WorkerId, lease_until: datetime) -> dict[str, Any]:
+def claim_values(
+    queue: str, token: ClaimToken, worker: WorkerId, started_at: datetime, lease: timedelta
+) -> dict[str, Any]:
     """The fields that are the same in all tasks of one claim."""
     return {
         "queue": queue,
@@ -209,13 +210,14 @@ def claim_values(queue: str, token: ClaimToken, worker: WorkerId, lease_until: d
         "finished_at": None,
         "token": token,
         "worker": worker,
-        "lease_until": lease_until,
+        "started_at": started_at,
+        "lease_until": started_at + lease,
     }
 
 
 def claimed_of(row: Sequence[Any], known: Mapping[str, Any]) -> Task:
-    """The task of a row of CLAIMED_COLUMNS, as the claim has left it."""
-    task = filled(known, zip(_NAMES, row[_SPECIAL:], strict=True))
+    """The task of a row of CLAIMED_COLUMNS, as the claim has left it; what follows them is not looked at."""
+    task = filled(known, zip(_NAMES, row[_SPECIAL:], strict=False))
     values = vars(task)
     values["priority"] = HIGHEST_PRIORITY - row[0]
     values["timeout"] = _timeout_of(row[1])
