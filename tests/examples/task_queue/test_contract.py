@@ -48,6 +48,7 @@ def test_metadata_may_be_left_out_and_stays_as_it_was_given(scene: Scene):
     assert scene.client.get(f"/api/tasks/{odd}").json()["metadata"] == {"owner": {"id": 7, "ünïcode": [None, 1.5]}}
 
 
+@pytest.mark.parametrize("scene", ["anonymous"], indirect=True)
 def test_priority_decides_who_of_those_that_wait_in_the_broker_is_run_first(scene: Scene):
     """It once failed: the worker was handed "low" before it knew of the pause, and so it was announced on its own."""
     scene.client.post("/v1/queues/default/pause")
