@@ -32,6 +32,7 @@ async def _posts(url: str, count: int) -> list[httpx.Response]:
 
 
 @pytest.mark.system
+@pytest.mark.timeout(300)
 @pytest.mark.mistake(3)
 @pytest.mark.parametrize(
     "kind",

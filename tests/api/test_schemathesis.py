@@ -19,6 +19,7 @@ expected-statuses = ["2xx", 304, 400, 404, 409, 410, 422, 429]
 
 
 @pytest.mark.system
+@pytest.mark.timeout(300)
 def test_no_answer_is_undocumented_and_none_is_a_fault(tmp_path: Path):
     """Every check: no 5xx, no status, header, form or schema that the document does not have."""
     place = a_place(tmp_path)

@@ -27,6 +27,9 @@ from duly.ports.store import MAX_BATCH
 IN_FLIGHT = timedelta(seconds=2)
 """So long does a submit wait for another one with its key that is still open."""
 
+ROOM = timedelta(seconds=10)
+"""So long does a submit with a key wait for its turn among those with other keys."""
+
 KEYED_AT_ONCE = 4
 """Submits with a key that a process has in the database at the same time."""
 
@@ -50,7 +53,7 @@ class Submitting:
         self._parts = parts
         self._store = parts.store
         self._adding = Gather[Task, Task](self._add, lambda task: len(task.payload))
-        self._keyed = KeyedLane(KEYED_AT_ONCE)
+        self._keyed = KeyedLane(KEYED_AT_ONCE, ROOM)
         self._cap = QueueCap(self._store.queues.depths, parts.limits.max_pending)
 
     async def run(self) -> None:

@@ -95,10 +95,13 @@ class Tasks:
 
     async def wait(self, task_id: TaskId, longest: timedelta) -> Task:
         """The task once it is final, or as it is after ``longest``. Raises TaskNotFound, TaskPurged."""
-        task = await self.get(task_id)
+        return await self.ended(await self.get(task_id), longest)
+
+    async def ended(self, task: Task, longest: timedelta) -> Task:
+        """The same, for somebody who has the task as it was a moment ago. Raises TaskNotFound, TaskPurged."""
         if task.final or longest <= timedelta():
             return task
-        return await self._watcher.final(task_id, longest) or await self.get(task_id)
+        return await self._watcher.final(task.id, longest) or await self.get(task.id)
 
     async def follow(self, task: Task, seen: tuple[int, int], silence: timedelta) -> AsyncGenerator[Task | None, None]:
         """The task each time it is newer than what was ``seen`` (version and progress_seq); None after each silence.

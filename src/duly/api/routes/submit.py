@@ -126,7 +126,7 @@ async def _finished(service: Service, request: Request, accepted: Accepted, wait
     Whoever is not let in any more learns of it what was told when it was committed.
     """
     try:
-        task = await while_present(request, service.tasks.wait(accepted.task.id, wait))
+        task = await while_present(request, service.tasks.ended(accepted.task, wait))
     except StoreUnavailable:
         return accepted
     return replace(accepted, task=task) if await still_let_in(request, service) else accepted
