@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
+from pydantic_core import SchemaSerializer
 
 from duly.domain.errors import Flaw, Invalid, Misconfigured, ResultInvalid
 from duly.engine.context import Context
@@ -59,11 +60,13 @@ class Signature:
         if unknown:
             raise Invalid("The arguments do not fit the handler's signature.", unknown)
         values = {self.fields[self.parameters.index(name)]: value for name, value in arguments.items()}
+        model = self.payload.model_construct(None, **values)
         try:
-            dumped = self.payload.model_construct(None, **values).model_dump(
-                mode="json", by_alias=True, exclude_unset=True, round_trip=True, warnings=False
-            )
-            text = encoded(dumped)
+            text = _ascii(self.payload.__pydantic_serializer__, model, as_given=True)
+            if text is None:
+                text = encoded(
+                    model.model_dump(mode="json", by_alias=True, exclude_unset=True, round_trip=True, warnings=False)
+                )
         except ValueError as error:
             raise Invalid("The arguments cannot be stored as JSON.", [Flaw("/payload", str(error))]) from error
         _check_faithful(arguments, self.decode(text))
@@ -80,10 +83,12 @@ class Signature:
     def encode_result(self, value: object) -> str:
         """The stored result. Raises ResultInvalid when JSON cannot carry it or it does not fit the annotation."""
         try:
-            text = self._plain(value)
+            text = _ascii(self.carrier.serializer, (value,), as_given=False)
             if text is None:
                 [dumped] = self.carrier.dump_python((value,), mode="json", by_alias=True, warnings=False)
                 text = encoded(dumped)
+            else:
+                text = text[1:-1]
             self.result.validator.validate_json(text, strict=True)
         except ValidationError as error:
             places = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws(error, ""))
@@ -92,15 +97,19 @@ class Signature:
             raise ResultInvalid(f"The result cannot be stored as JSON: {type(error).__name__}: {error}") from error
         return text
 
-    def _plain(self, value: object) -> str | None:
-        """What most results are: JSON in ASCII, without anything to refuse or to escape. None: look closer."""
-        try:
-            text = self.carrier.serializer.to_json((value,), by_alias=True, warnings=False)
-        except ValueError:  # it has what text cannot have
-            return None
-        if not text.isascii() or b"NaN" in text or b"Infinity" in text:
-            return None
-        return text[1:-1].decode()
+
+def _ascii(serializer: SchemaSerializer, value: object, *, as_given: bool) -> str | None:
+    """What most values are: JSON in ASCII, without anything to refuse or to escape. None: look closer.
+
+    A payload is kept as it was given, without what defaults and computed fields would add; a result is shown with them.
+    """
+    try:
+        text = serializer.to_json(value, by_alias=True, exclude_unset=as_given, round_trip=as_given, warnings=False)
+    except ValueError:  # it has what text cannot have
+        return None
+    if not text.isascii() or b"NaN" in text or b"Infinity" in text:
+        return None
+    return text.decode()
 
 
 def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
