@@ -125,8 +125,8 @@ class Intake:
 
     @property
     def _share(self) -> int:
-        """Half of the slots at once: while one half is being settled, the other runs."""
-        return min((self._demand.slots + 1) // 2, MAX_BATCH)
+        """A third of the slots at once: while one third is claimed another runs, and the last is being settled."""
+        return min((self._demand.slots + 2) // 3, MAX_BATCH)
 
     async def _pass(self) -> bool:
         """Claim once from each queue while slots are free. True when there may be more."""
