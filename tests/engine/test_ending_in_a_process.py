@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -36,7 +36,9 @@ def processes() -> Iterator[Processes]:
             max_memory=None,
             threads=threads,
             emit=lambda *_: None,
-        )
+        ),
+        started_at_once=1,
+        longest_turn=timedelta(milliseconds=20),
     )
     yield made
     made.close()
@@ -86,6 +88,17 @@ async def test_what_was_told_to_end_while_its_process_started_does_not_begin(pro
     assert isinstance(fact, meaning)
     (idle,) = processes._idle
     assert idle._tasks == 0
+
+
+async def test_what_is_to_run_alone_is_put_back_uncharged_when_its_turn_does_not_come_soon(processes: Processes):
+    """Torture called two tasks poison that had waited for a process again and again, and lost the worker each time."""
+    alone = an_attempt(below=10)
+    alone.task = replace(alone.task, crashes=2)
+
+    async with processes._starting:
+        fact = await processes.run(alone, COUNTING, judged(alone), ours)
+
+    assert isinstance(fact, Snoozed)
 
 
 async def test_a_claim_that_was_lost_while_a_process_started_starts_no_handler(processes: Processes):

@@ -32,6 +32,9 @@ COOPERATION = timedelta(seconds=5)
 """After a cancel a handler in a process has so long to end by itself before it is killed."""
 NO_PROCESS = timedelta(seconds=5)
 """So long a task waits, uncharged, when this machine has no room for another process."""
+LONGEST_TURN = timedelta(seconds=5)
+"""So long a task that is to run alone waits for its turn, holding a claim; then it is put back, uncharged, and comes
+again. Ten claims that are lost with their worker are called poison, and its handler need not have begun for that."""
 STARTED_AT_ONCE = os.cpu_count() or 1
 """A start keeps a processor busy for a second or more. Twenty at once would each take twenty times as long, and a task
 that waits for its turn often finds that an earlier process is idle by then."""
@@ -55,8 +58,11 @@ class Nursery:
 class Processes:
     """Idle processes are kept for the next task; one that was killed, is used up or too large is not."""
 
-    def __init__(self, nursery: Nursery, started_at_once: int = STARTED_AT_ONCE) -> None:
+    def __init__(
+        self, nursery: Nursery, started_at_once: int = STARTED_AT_ONCE, longest_turn: timedelta = LONGEST_TURN
+    ) -> None:
         self._nursery = nursery
+        self._longest_turn = longest_turn.total_seconds()
         self._starting = asyncio.Semaphore(started_at_once)
         self._idle: deque[_Child] = deque()
         self._closed = False
@@ -67,8 +73,8 @@ class Processes:
         """Run the attempt to its end, or end it as ``running`` is told to.
 
         A process may be long in coming: the handler begins only if the claim is ``still_ours`` then and nobody has told
-        it to end. One that waited to its time-out is put back uncharged. A task that is to run alone gets a new
-        process: what another task left behind in an old one must not kill it.
+        it to end. One that waited to its time-out is put back uncharged, one that is to run alone much sooner. That one
+        gets a new process: what another task left behind in an old one must not kill it.
         """
         try:
             process = await self._process(running)
@@ -93,14 +99,18 @@ class Processes:
             self._idle.pop().kill()
 
     async def _process(self, running: Running) -> "_Child | None":
-        """None: the attempt was told to end while it waited for its turn."""
+        """None: the attempt was told to end while it waited for its turn, or that did not come."""
         kept = self._kept(running.task)
         if kept is not None:
             return kept
-        async with self._starting:
-            if running.cause is not None:
-                return None
-            return self._kept(running.task) or await self._nursery.threads.run(lambda: _started(self._nursery))
+        try:
+            async with asyncio.timeout(self._longest_turn if running.task.alone else None) as patience, self._starting:
+                patience.reschedule(None)
+                if running.cause is not None:
+                    return None
+                return self._kept(running.task) or await self._nursery.threads.run(lambda: _started(self._nursery))
+        except TimeoutError:
+            return None
 
     def _kept(self, task: Task) -> "_Child | None":
         while self._idle and not task.alone:
@@ -222,7 +232,7 @@ def _started(nursery: Nursery) -> _Child:
 
 
 def _unbegun(running: Running, judge: Judge) -> WorkerFact:
-    if running.cause is Cause.TIMEOUT:
+    if running.cause in (None, Cause.TIMEOUT):
         return Snoozed(running.task.claim, NO_PROCESS)
     return _ended(running, judge, None)
 
