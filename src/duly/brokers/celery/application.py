@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from celery import Celery
@@ -14,6 +15,9 @@ RUN = "duly.run"
 """The one task that Celery is given."""
 
 PREFIX = "celery+"
+
+SILENCE = timedelta(seconds=10)
+"""A Redis that says nothing for so long is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ def address_of(url: str) -> Address:
     return Address(plain)
 
 
+REDIS_OPTIONS: Mapping[str, object] = {
+    "priority_steps": list(range(HIGHEST_PRIORITY + 1)),
+    # Without time limits a worker waits for ever on a wire that carries nothing any more (kombu, transport.redis).
+    "socket_timeout": SILENCE.total_seconds(),
+    "socket_connect_timeout": SILENCE.total_seconds(),
+    "health_check_interval": SILENCE // timedelta(seconds=1),
+}
+
+
 def celery_application(address: Address, name: str = "duly") -> Celery:
     """An application that knows where and how; it has no task yet."""
     app = Celery(name, broker=address.url, set_as_current=False, changes=_conf(address))
@@ -78,5 +91,5 @@ def _conf(address: Address) -> Mapping[str, object]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_transport_options": {"priority_steps": list(range(HIGHEST_PRIORITY + 1))} if address.is_redis else {},
+        "broker_transport_options": REDIS_OPTIONS if address.is_redis else {},
     }
