@@ -8,8 +8,3 @@ pytest_plugins = ["tests.support.databases", "tests.support.service", "tests.sup
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that start real processes come first: the longest of them must not begin when all others have ended."""
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)

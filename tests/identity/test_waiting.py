@@ -15,13 +15,13 @@ PREFER = {"prefer": "wait=30"}
 @pytest.fixture
 def waiting(api, monkeypatch):
     """Set once somebody waits for a task."""
-    reached, wait = asyncio.Event(), type(api.service.tasks).wait
+    reached, ended = asyncio.Event(), type(api.service.tasks).ended
 
-    async def noted(self, task_id, longest):
+    async def noted(self, task, longest):
         reached.set()
-        return await wait(self, task_id, longest)
+        return await ended(self, task, longest)
 
-    monkeypatch.setattr(type(api.service.tasks), "wait", noted)
+    monkeypatch.setattr(type(api.service.tasks), "ended", noted)
     return reached
 
 
