@@ -151,8 +151,7 @@ async def open_core(
         local = LocalBell()
         bell = await stack.enter_async_context(open_bell(settings, local, tell)) if opener is None else local
         broker = await stack.enter_async_context(open_broker(settings, tell))
-        fleet = await stack.enter_async_context(open_announcer(settings, tell))
-        announcer = fleet if broker is None else broker
+        announcer = await stack.enter_async_context(open_announcer(settings, tell)) or broker
         relay = None if announcer is None else Relay(store, CountedAnnouncer(announcer, tally), tell)
         cache = await stack.enter_async_context(open_cache(settings, store.clock))
         reads = _reads(store, cache, tally, tell)
@@ -163,7 +162,7 @@ async def open_core(
         core = _core(settings, handlers, open_this, opened)
         watching = _watching(settings, local) if opener is None else []
         stack.push_async_callback(core.count.last)
-        work = [*_background(core, opened), *watching]
+        work = (*_background(core, opened), *watching)
         await stack.enter_async_context(in_background(tell, *work, failed=core.service.failed))
         yield core
 

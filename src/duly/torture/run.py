@@ -95,7 +95,8 @@ async def _on_stage(plan: Plan, terms: Terms, show: Show) -> AsyncIterator[tuple
         disk = stack.enter_context(a_small_disk(folder)) if plan.store == "sqlite" else None
         links = await stack.enter_async_context(linked(plan))
         urls = _urls(plan, links, disk or folder)
-        await _made_ready(urls["DULY_DATABASE_URL"])
+        store_url = urls["DULY_DATABASE_URL"]
+        await _made_ready(store_url)
         told_at = await stack.enter_async_context(receiving(Receiver(pens[CALLBACKS], Random(plan.seed))))  # noqa: S311
         show.now("starting the service")
         env, app = _env(plan, urls, terms), (plan.app, plan.app_dir)
@@ -104,14 +105,7 @@ async def _on_stage(plan: Plan, terms: Terms, show: Show) -> AsyncIterator[tuple
         load = await stack.enter_async_context(Load(plan, house, told_at).open(folder))
         rates = Rates(folder, pens[FAULTS])
         stage = Stage(
-            plan=plan,
-            folder=folder,
-            house=house,
-            links=links,
-            load=load,
-            random=random,
-            store_url=urls["DULY_DATABASE_URL"],
-            disk=disk,
+            plan=plan, folder=folder, house=house, links=links, load=load, random=random, store_url=store_url, disk=disk
         )
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(rates.watch())
