@@ -16,6 +16,7 @@ from duly.domain.state import State
 from duly.stores.sql.migrate import migrate
 from duly.wire.submit import Submit
 from tests.support.processes import eventually
+from tests.support.servers import missing
 from tests.system.scene import PATIENCE, Scene, a_scene
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -93,7 +94,7 @@ def a_small_disk(folder: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode != 0:
-        pytest.skip(f"A file system cannot be mounted here (user {os.getuid()}).")
+        missing(f"A file system cannot be mounted here (user {os.getuid()}).")
     try:
         yield disk
     finally:
