@@ -16,6 +16,7 @@ from duly.domain.families import POOL_WAIT
 from duly.engine.ahead import Ahead
 from duly.engine.background import in_background
 from duly.engine.bell import LocalBell
+from duly.engine.crowd import Crowd
 from duly.engine.handlers import Handlers
 from duly.engine.herald import Herald
 from duly.engine.housekeeping import Housekeeping, Upkeep
@@ -92,6 +93,7 @@ class Core:
     tally: Tally
     count: Count
     sweeper: Sweeper
+    crowd: Crowd
     emit: Emit
     tracing: Tracing | None
     service: Service
@@ -220,6 +222,7 @@ def _core(settings: Settings, handlers: Handlers, opener: StoreOpener, opened: O
         tally=opened.tally,
         count=count,
         sweeper=sweeper,
+        crowd=Crowd(),
         emit=opened.emit,
         tracing=opened.tracing,
         service=_service(settings, handlers, opened, herald, count),
@@ -288,4 +291,4 @@ def _housekeeping(core: Core, store: Store) -> Housekeeping:
     retention = Retention(settings.retention_done, settings.retention_failed, queues)
     reading = MeterReading(core.meter, store.queues)
     upkeep = Upkeep(retention, settings.purged_kept)
-    return Housekeeping(store, core.sweeper, reading, upkeep, lease=settings.lease, emit=core.emit)
+    return Housekeeping(store, core.sweeper, reading, upkeep, crowd=core.crowd, lease=settings.lease, emit=core.emit)

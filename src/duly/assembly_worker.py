@@ -68,6 +68,7 @@ def worker_parts(core: Core) -> WorkerParts:
         meter=core.meter,
         tally=core.tally,
         sweeper=core.sweeper,
+        crowd=core.crowd,
         emit=core.emit,
         bind=_bind,
         id=WorkerId(process_name()),

@@ -1,5 +1,6 @@
 """`/metrics`."""
 
+from datetime import timedelta
 from platform import python_version
 
 import pytest
@@ -40,7 +41,7 @@ async def test_submits_and_requests_are_counted_by_type_queue_and_route(api):
 async def test_queues_show_what_waits_since_when_and_who_serves_them(api):
     await api.submit(queue="mail")
     await api.submit(queue="mail", delay=60)
-    await api.store.roster.beat(a_worker(queues=("mail",), slots=4, running=3))
+    await api.store.roster.beat(a_worker(queues=("mail",), slots=4, running=3), timedelta(minutes=1))
     await api.client.post("/v1/queues/mail/pause")
 
     found = await scraped(api.client)

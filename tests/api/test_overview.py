@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ async def test_a_queue_may_have_a_slash_in_its_name(api):
 
 
 async def test_workers_that_live_are_listed(api):
-    await api.store.roster.beat(a_worker(queues=("a", "b"), running=3))
+    await api.store.roster.beat(a_worker(queues=("a", "b"), running=3), timedelta(minutes=1))
 
     (worker,) = (await api.client.get("/v1/workers")).json()["workers"]
 

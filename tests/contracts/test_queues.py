@@ -26,6 +26,19 @@ async def test_declared_queues_are_known_by_name(store):
     assert all(not state.paused and state.paused_at is None for state in await store.queues.states())
 
 
+async def test_queues_are_ready_in_which_something_is_pending(store):
+    await added(store, queue="a")
+    await added(store, queue="paused")
+    await added(store, queue="later", state=State.SCHEDULED, run_at=NOON + SECOND)
+    await added(store, queue="unasked")
+    await running(store, queue="busy")
+    await store.queues.declare(["paused"])
+    await store.queues.pause("paused", paused=True)
+
+    assert await store.queues.ready(["a", "paused", "later", "busy", "none"]) == {"a", "paused"}
+    assert await store.queues.ready([]) == set()
+
+
 async def test_queues_are_listed_by_name(store):
     await store.queues.declare(["c", "a", "b"])
 

@@ -1,4 +1,4 @@
-"""TaskStore.overdue, next_due and unhandled: which tasks somebody must look at."""
+"""TaskStore.overdue, soonest and unhandled: which tasks somebody must look at."""
 
 from datetime import timedelta
 
@@ -118,18 +118,20 @@ async def test_looking_at_overdue_tasks_changes_nothing(store, clock):
     assert await now_stored(store, task) == task
 
 
-async def test_the_next_due_is_the_earliest_of_the_scheduled(store):
-    assert await store.tasks.next_due() is None
-    await added(store, expires_at=NOON)
+async def test_one_look_tells_how_soon_the_first_of_each_live_state_wakes(store, clock):
+    assert await store.tasks.soonest() == {}
+    await added(store)
+    await added(store, expires_at=NOON - SECOND)
     await running(store, priority=9)
-    assert await store.tasks.next_due() is None
+    assert await store.tasks.soonest() == {State.PENDING: -SECOND, State.RUNNING: LEASE}
 
     await added(store, state=State.SCHEDULED, run_at=NOON + 2 * SECOND + TICK)
     await added(store, state=State.SCHEDULED, run_at=NOON + 9 * SECOND)
-    assert await store.tasks.next_due() == NOON + 2 * SECOND + TICK
+    assert (await store.tasks.soonest())[State.SCHEDULED] == 2 * SECOND + TICK
 
     await added(store, state=State.SCHEDULED, run_at=NOON + 9 * SECOND, expires_at=NOON + SECOND)
-    assert await store.tasks.next_due() == NOON + SECOND
+    clock.advance(2 * SECOND)
+    assert (await store.tasks.soonest())[State.SCHEDULED] == -SECOND
 
 
 async def test_tasks_without_a_handler_are_found_by_their_types(store):

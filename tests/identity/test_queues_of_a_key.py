@@ -1,6 +1,7 @@
 """A key that is restricted to queues sees and touches only those."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -133,8 +134,8 @@ async def test_a_submitter_who_may_not_read_sees_no_payload_of_the_task_that_hol
 async def test_queues_stats_and_workers_show_only_its_own(api, media):
     for queue in ("default", "media"):
         await api.submit(queue=queue)
-    await api.service.store.roster.beat(a_worker(id="w1", queues=("default", "media")))
-    await api.service.store.roster.beat(a_worker(id="w2", queues=("default",)))
+    await api.service.store.roster.beat(a_worker(id="w1", queues=("default", "media")), timedelta(minutes=1))
+    await api.service.store.roster.beat(a_worker(id="w2", queues=("default",)), timedelta(minutes=1))
 
     queues = (await api.ask("GET", "/v1/queues", media)).json()["queues"]
     stats = (await api.ask("GET", "/v1/stats?queues=default,media", media)).json()["queues"]

@@ -108,10 +108,17 @@ def test_a_sweep_reads_what_is_overdue_in_the_order_of_its_index(filled, state):
     assert no_scan_or_sort(plan)
 
 
-def test_the_next_time_to_promote_is_the_first_entry_of_an_index(filled):
-    plan = filled.plan(reading.next_due)
+def test_a_look_for_what_is_overdue_reads_the_first_entries_of_an_index(filled):
+    plan = filled.plan(lambda connection: reading.soonest(connection, filled.sql))
 
     assert "duly_tasks_wake" in plan
+    assert no_scan_or_sort(plan)
+
+
+def test_a_look_for_queues_with_work_reads_the_first_entries_of_their_index(filled):
+    plan = filled.plan(lambda connection: reading.ready(connection, ["q1", "q2", "none"]))
+
+    assert "duly_tasks_ready" in plan
     assert no_scan_or_sort(plan)
 
 

@@ -13,6 +13,7 @@ from duly.domain.state import State
 from duly.domain.task import Task, TaskId, WorkerId
 from duly.engine.background import in_background
 from duly.engine.bell import LocalBell
+from duly.engine.crowd import Crowd
 from duly.engine.handlers import Handlers
 from duly.engine.herald import Herald
 from duly.engine.ids import Ids
@@ -84,6 +85,9 @@ class Stage:
             poll_interval=timedelta(milliseconds=10),
         )
         self.tasks = Tasks(parts, Landscape(store))
+
+    async def sweep(self) -> None:
+        await self.sweeper.step()
 
     async def submit(self, type_name: str, payload: object = None, **given: Any) -> TaskId:
         wanted = Submission(type=type_name, payload={} if payload is None else payload, **given)
@@ -162,7 +166,7 @@ async def a_stage(
     stage = Stage(store or MemoryStore(MemoryDatabase(), RealClock()), handlers, lease, limits or Limits())
     work = [stage.tasks.run()]
     if sweeping:
-        work.append(every(timedelta(milliseconds=50), stage.sweeper.step, "sweep", stage.told))
+        work.append(every(timedelta(milliseconds=50), stage.sweep, "sweep", stage.told))
     async with in_background(stage.told, *work):
         yield stage
 
@@ -197,6 +201,7 @@ async def a_worker(
         meter=stage.meter,
         tally=PlainTally(),
         sweeper=stage.sweeper,
+        crowd=Crowd(),
         emit=stage.told,
         bind=lambda _: None,
         id=id_,

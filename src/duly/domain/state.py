@@ -16,6 +16,7 @@ class State(StrEnum):
 
 FINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 WAITING = frozenset({State.SCHEDULED, State.PENDING})
+LIVE = (State.SCHEDULED, State.PENDING, State.RUNNING)
 
 
 class Reason(StrEnum):

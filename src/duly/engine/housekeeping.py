@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from duly.engine.crowd import Crowd
 from duly.engine.loop import every
 from duly.engine.meter import MeterReading
 from duly.engine.sweep import Sweeper
@@ -31,22 +32,37 @@ class Housekeeping:
     """Sweeps, writes the meter, purges."""
 
     def __init__(
-        self, store: Store, sweeper: Sweeper, reading: MeterReading, upkeep: Upkeep, *, lease: timedelta, emit: Emit
+        self,
+        store: Store,
+        sweeper: Sweeper,
+        reading: MeterReading,
+        upkeep: Upkeep,
+        *,
+        crowd: Crowd,
+        lease: timedelta,
+        emit: Emit,
     ) -> None:
         self._store = store
         self._sweeper = sweeper
         self._reading = reading
         self._upkeep = upkeep
-        self._lease = lease
+        self._crowd = crowd
+        self._sweep_every = min(SWEEP_EVERY, lease / 6)
+        self._longest_pause = lease / 6
         self._emit = emit
 
     async def run(self) -> None:
         """Keep house until cancelled."""
         async with asyncio.TaskGroup() as group:
-            sweep_every = min(SWEEP_EVERY, self._lease / 6)
-            group.create_task(every(sweep_every, self._sweeper.step, "sweep", self._emit))
+            group.create_task(every(self._sweep_every, self.sweep, "sweep", self._emit))
             group.create_task(every(READ_METER_EVERY, self._read_meter, "meter", self._emit))
             group.create_task(every(PURGE_EVERY, self.purge, "purge", self._emit))
+
+    async def sweep(self) -> timedelta:
+        """Sweep once. Returns when to do so again: as the next task is due, and by turns with all other workers."""
+        due = await self._sweeper.step()
+        pause = self._crowd.pause(self._sweep_every, self._longest_pause)
+        return pause if due is None else min(due + self._crowd.apart(), pause)
 
     async def purge(self) -> int:
         """Delete what has been kept long enough, in small batches. Returns how many tasks."""

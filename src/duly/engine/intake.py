@@ -148,13 +148,22 @@ class Intake:
 
     async def _look(self) -> bool:
         """Look in the database itself. Whether there may be more there."""
+        queues = await self._worth_a_claim()
         self._looking = False
         more = False
-        for queue in self._rotated():
+        for queue in queues:
             if self._closed or not self._free:
                 break
             more |= await self._claim(queue, min(self._free, self._share), None)
         return more
+
+    async def _worth_a_claim(self) -> list[str]:
+        """All; when only time called for this pass, those that one short look finds not empty: nearly always none."""
+        queues = self._rotated()
+        if not self._looking or len(queues) == 1:
+            return queues
+        ready = await self._store.queues.ready(queues)
+        return [queue for queue in queues if queue in ready]
 
     async def _follow(self, hints: Hints) -> bool:
         """Claim what the broker said is ready, as far as it still is. False: there is no more of it."""

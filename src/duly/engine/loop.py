@@ -15,9 +15,9 @@ SHORTEST_PAUSE = 0.005
 async def every(interval: timedelta, step: Callable[[], Awaitable[object]], name: str, emit: Emit) -> None:
     """Do one step, wait, do the next, until cancelled. A step does one pass and returns what it did.
 
-    A step that returns a timedelta wants the next one that soon, and gets it if the interval is longer. The pause
-    varies by a fifth, so that many processes do not march in step. A step that fails is told and tried again: twice
-    as late each time, ten seconds at most.
+    A step that returns a timedelta gets the next one that soon, or that late. The pause otherwise varies by a fifth, so
+    that many processes do not march in step. A step that fails is told and tried again: twice as late each time, ten
+    seconds at most.
     """
     failures = 0
     while True:
@@ -25,7 +25,7 @@ async def every(interval: timedelta, step: Callable[[], Awaitable[object]], name
         try:
             wanted = await step()
             failures = 0
-            if isinstance(wanted, timedelta) and wanted < interval:
+            if isinstance(wanted, timedelta):
                 await asyncio.sleep(max(wanted.total_seconds(), SHORTEST_PAUSE))
                 continue
         except StoreUnavailable as error:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from duly.domain.errors import IllegalMove, StoreUnavailable
@@ -14,6 +14,9 @@ from duly.engine.herald import Herald
 from duly.engine.outcome import crash_wait
 from duly.ports.store import MAX_BATCH, Store
 from duly.ports.telemetry import Emit
+
+NOW = timedelta()
+LATER = timedelta.max
 
 
 class Sweeper:
@@ -36,18 +39,18 @@ class Sweeper:
     async def step(self) -> timedelta | None:
         """One pass over all that is overdue. Returns how soon the next task is due; None: none is scheduled.
 
-        Raises StoreUnavailable.
+        When nothing is overdue, as nearly always, that is one short look. Raises StoreUnavailable.
         """
         try:
-            await self._sweep(State.SCHEDULED, _when_scheduled)
-            await self._sweep(State.PENDING, _when_pending)
-            await self._sweep(State.RUNNING, _when_running)
-            due = await self._store.tasks.next_due()
+            soonest = await self._soonest()
+            if await self._sweep_what_is_overdue(soonest):
+                soonest = await self._soonest()
             self.swept_at = time.monotonic()
         except StoreUnavailable:
             self._contact_since = None
             raise
-        return None if due is None else max(due - self._store.clock.now(), timedelta())
+        due = soonest.get(State.SCHEDULED)
+        return None if due is None else max(due, NOW)
 
     async def release(self, types: Collection[str]) -> int:
         """Run now what waited only for a handler of these types. Returns how many tasks were released."""
@@ -58,6 +61,18 @@ class Sweeper:
             if not moved:
                 break
         return released
+
+    async def _soonest(self) -> Mapping[State, timedelta]:
+        soonest = await self._store.tasks.soonest()
+        self._in_contact()
+        return soonest
+
+    async def _sweep_what_is_overdue(self, soonest: Mapping[State, timedelta]) -> int:
+        moved = 0
+        for state, fact_for in _WHEN.items():
+            if soonest.get(state, LATER) <= NOW:
+                moved += await self._sweep(state, fact_for)
+        return moved
 
     async def _sweep(self, state: State, fact_for: Callable[[Task], Fact]) -> int:
         moved = 0
@@ -108,6 +123,13 @@ def _when_pending(_: Task) -> Fact:
 
 def _when_running(task: Task) -> Fact:
     return LeaseExpired(crash_wait(task.crashes + 1, random.random()))  # noqa: S311  # jitter, not a secret
+
+
+_WHEN: dict[State, Callable[[Task], Fact]] = {
+    State.SCHEDULED: _when_scheduled,
+    State.PENDING: _when_pending,
+    State.RUNNING: _when_running,
+}
 
 
 def _decided(task: Task, fact: Fact, now: datetime) -> Change | None:

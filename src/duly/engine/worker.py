@@ -18,6 +18,7 @@ from duly.engine.background import in_background
 from duly.engine.cause import Cause
 from duly.engine.intake import Around, Demand, Intake
 from duly.engine.intakes import Intakes, Intaking
+from duly.engine.landscape import ALIVE_WITHIN
 from duly.engine.loop import every
 from duly.engine.slot import Start
 from duly.engine.stall import StallWatch
@@ -131,7 +132,7 @@ class Worker:
             started_at=self._started_at,
             seen_at=self._parts.store.clock.now(),
         )
-        await self._parts.store.roster.beat(record)
+        self._parts.crowd.size = await self._parts.store.roster.beat(record, ALIVE_WITHIN)
         if self._announced:
             return 0
         await self._parts.store.queues.declare(record.queues)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from duly.domain.task import Task, WorkerId
 from duly.engine.background import in_background
+from duly.engine.crowd import Crowd
 from duly.engine.handlers import Runnable
 from duly.engine.herald import Herald
 from duly.engine.lease import LeaseKeeper
@@ -61,6 +62,7 @@ class WorkerParts:
     meter: Meter
     tally: Tally
     sweeper: Sweeper
+    crowd: Crowd
     emit: Emit
     bind: Callable[[Task], None]
     id: WorkerId

@@ -6,7 +6,7 @@ the answer to a commit was lost; a write is then of unknown outcome, and every w
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from duly.domain.event import TaskEvent
@@ -22,6 +22,9 @@ from duly.ports.once import OnceStore
 
 MAX_BATCH = 500
 """Rows in one batch of a hot method, at most; callers cut their lists."""
+
+MAX_COUNTED = 100
+"""So many workers a beat looks at: a thousand that each counted a thousand would cost more than their work."""
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """JSON text in one batch, at most, unless it is one row alone."""
@@ -97,8 +100,11 @@ class TaskStore(Protocol):
         """Tasks in this state whose ``wake_at`` has passed, the longest overdue first; nothing is locked."""
         ...
 
-    async def next_due(self) -> datetime | None:
-        """The earliest ``wake_at`` of a scheduled task."""
+    async def soonest(self) -> dict[State, timedelta]:
+        """In how long the first scheduled, pending and running task wakes (``wake_at``); overdue is below zero.
+
+        One look for all three, by the store's clock; a state in which nothing ever wakes is missing.
+        """
         ...
 
     async def unhandled(self, types: Collection[str], limit: int) -> list[Task]:
@@ -173,6 +179,10 @@ class QueueStore(Protocol):
         """Live tasks per queue, counted from the partial indexes of live states only."""
         ...
 
+    async def ready(self, queues: Collection[str]) -> set[str]:
+        """Those of the queues in which a task is pending, whether or not it may be claimed."""
+        ...
+
     async def unclaimed(self, queue: str, older_than: timedelta, limit: int) -> list[tuple[TaskId, int]]:
         """Pending tasks that have been ready for longer than this, in the order of claims: id and priority of each."""
         ...
@@ -193,8 +203,11 @@ class QueueStore(Protocol):
 class Roster(Protocol):
     """Who is alive, and what they hold."""
 
-    async def beat(self, worker: WorkerRecord) -> None:
-        """Say that this worker lives and what it does; its ``seen_at`` becomes now."""
+    async def beat(self, worker: WorkerRecord, within: timedelta) -> int:
+        """Say that this worker lives and what it does; its ``seen_at`` becomes now.
+
+        Returns how many lived ``within`` this time, itself among them; no more than MAX_COUNTED are counted.
+        """
         ...
 
     async def leave(self, worker: WorkerId) -> None:

@@ -44,6 +44,12 @@ class MemoryQueues:
             live = [task for task in self._database.tasks.values() if not task.final]
         return [_depth(queue, [t for t in live if t.queue == queue]) for queue in sorted({t.queue for t in live})]
 
+    async def ready(self, queues: Collection[str]) -> set[str]:
+        """See QueueStore."""
+        with self._database.lock:
+            pending = {task.queue for task in self._database.tasks.values() if task.state is State.PENDING}
+        return pending.intersection(queues)
+
     async def unclaimed(self, queue: str, older_than: timedelta, limit: int) -> list[tuple[TaskId, int]]:
         """See QueueStore."""
         with self._database.lock:

@@ -7,6 +7,7 @@ from duly.domain.state import State
 from duly.domain.stats import WorkerRecord
 from duly.domain.task import Task, WorkerId
 from duly.ports.clock import Clock
+from duly.ports.store import MAX_COUNTED
 from duly.stores.memory.database import MemoryDatabase
 
 
@@ -17,10 +18,11 @@ class MemoryRoster:
         self._database = database
         self._clock = clock
 
-    async def beat(self, worker: WorkerRecord) -> None:
+    async def beat(self, worker: WorkerRecord, within: timedelta) -> int:
         """See Roster."""
         with self._database.lock:
             self._database.workers[worker.id] = replace(worker, seen_at=self._clock.now())
+        return min(len(await self.alive(within)), MAX_COUNTED)
 
     async def leave(self, worker: WorkerId) -> None:
         """See Roster."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 from duly.domain.changed import changed
 from duly.domain.errors import KeyTaken
 from duly.domain.query import MAX_LOOKED_AT, Page, TaskQuery
-from duly.domain.state import Reason, State
+from duly.domain.state import LIVE, Reason, State
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change, claimed
 from duly.ports.clock import Clock
@@ -116,10 +116,12 @@ class MemoryTasks:
             awake = [(task.wake_at, task.id) for task in self._in(state) if task.wake_at and task.wake_at <= now]
             return [self._database.tasks[id_] for _, id_ in sorted(awake)[:limit]]
 
-    async def next_due(self) -> datetime | None:
+    async def soonest(self) -> dict[State, timedelta]:
         """See TaskStore."""
         with self._database.lock:
-            return min((task.wake_at for task in self._in(State.SCHEDULED) if task.wake_at), default=None)
+            now = self._clock.now()
+            wakes = {state: [task.wake_at for task in self._in(state) if task.wake_at] for state in LIVE}
+        return {state: min(times) - now for state, times in wakes.items() if times}
 
     async def unhandled(self, types: Collection[str], limit: int) -> list[Task]:
         """See TaskStore."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.store import Renewal
-from duly.stores.sql import renewing
+from duly.stores.sql import reading, renewing
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.errors import RowLocked
 from duly.stores.sql.hot import Claim, Hot
@@ -47,6 +47,10 @@ class Lane(Protocol):
 
     async def get(self, ids: Collection[TaskId]) -> dict[TaskId, Task]:
         """See TaskStore."""
+        ...
+
+    async def ready(self, queues: Collection[str]) -> set[str]:
+        """See QueueStore."""
         ...
 
     async def close(self) -> None:
@@ -104,6 +108,10 @@ class CoreLane:
     async def get(self, ids: Collection[TaskId]) -> dict[TaskId, Task]:
         """See TaskStore."""
         return await self._runner.read(partial(self._hot.get, ids=ids))
+
+    async def ready(self, queues: Collection[str]) -> set[str]:
+        """See QueueStore."""
+        return await self._runner.read(partial(reading.ready, queues=queues))
 
     async def close(self) -> None:
         """See Lane. The connections are the store's."""

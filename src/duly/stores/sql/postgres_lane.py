@@ -148,6 +148,10 @@ class PostgresLane:
         rows = await self._fetch(statements.GET, list(ids))
         return {task.id: task for task in map(task_of, rows)}
 
+    async def ready(self, queues: Collection[str]) -> set[str]:
+        """See QueueStore."""
+        return {name for (name,) in await self._fetch(statements.READY, list(queues))}
+
     async def close(self) -> None:
         """See Lane. The pool ends what does not say good-bye in time: a dead connection never does."""
         with suppress(TimeoutError):

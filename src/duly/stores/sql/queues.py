@@ -12,6 +12,7 @@ from duly.domain.state import State
 from duly.domain.stats import Histogram, QueueDepth, QueueState
 from duly.domain.task import HIGHEST_PRIORITY, TaskId
 from duly.stores.sql.dialect import Sql
+from duly.stores.sql.lane import Lane
 from duly.stores.sql.runner import Runner
 from duly.stores.sql.schema import queues, rates, tasks
 
@@ -19,8 +20,9 @@ from duly.stores.sql.schema import queues, rates, tasks
 class SqlQueues:
     """A QueueStore."""
 
-    def __init__(self, runner: Runner, sql: Sql) -> None:
+    def __init__(self, runner: Runner, lane: Lane, sql: Sql) -> None:
         self._runner = runner
+        self._lane = lane
         self._sql = sql
 
     async def states(self) -> list[QueueState]:
@@ -39,6 +41,10 @@ class SqlQueues:
     async def depths(self) -> list[QueueDepth]:
         """See QueueStore."""
         return await self._runner.read(_depths)
+
+    async def ready(self, queues: Collection[str]) -> set[str]:
+        """See QueueStore."""
+        return await self._lane.ready(queues) if queues else set()
 
     async def unclaimed(self, queue: str, older_than: timedelta, limit: int) -> list[tuple[TaskId, int]]:
         """See QueueStore."""

@@ -1,12 +1,12 @@
 """Tasks as they are, read without a lock."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
 
 from duly.domain.query import MAX_LOOKED_AT, Page, TaskQuery
-from duly.domain.state import Reason, State
+from duly.domain.state import LIVE, Reason, State
 from duly.domain.task import Task, TaskId, WorkerId
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.rows import TASK_COLUMNS, error_start, tag_text, task_of
@@ -40,13 +40,36 @@ def overdue(connection: Connection, sql: Sql, state: State, limit: int) -> list[
     return [task_of(row) for row in connection.execute(statement)]
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """The earliest ``wake_at`` of a scheduled task (by the index of ``wake_at``)."""
-    return connection.scalar(
+def soonest(connection: Connection, sql: Sql) -> dict[State, timedelta]:
+    """In how long the first of each state wakes (each the first entry of its part of the index of ``wake_at``)."""
+    now, *times = connection.execute(select(sql.moments.now(), *map(_first_to_wake, LIVE))).one()
+    return {state: at - now for state, at in zip(LIVE, times, strict=True) if at is not None}
+
+
+def _first_to_wake(state: State) -> ScalarSelect[datetime]:
+    return (
         select(tasks.c.wake_at)
-        .where(tasks.c.state == State.SCHEDULED.value, tasks.c.wake_at.is_not(None))
+        .where(tasks.c.state == state.value, tasks.c.wake_at.is_not(None))
         .order_by(tasks.c.wake_at)
         .limit(1)
+        .scalar_subquery()
+    )
+
+
+def ready(connection: Connection, queues: Collection[str]) -> set[str]:
+    """Those with a pending task (each the first entry of its part of the index duly_tasks_ready)."""
+    names = list(queues)
+    row = connection.execute(select(*map(_first_pending, names))).one()
+    return {name for name, first in zip(names, row, strict=True) if first is not None}
+
+
+def _first_pending(queue: str) -> ScalarSelect[object]:
+    return (
+        select(tasks.c.precedence)
+        .where(tasks.c.state == State.PENDING.value, tasks.c.queue == queue)
+        .order_by(tasks.c.precedence, tasks.c.run_at, tasks.c.id)
+        .limit(1)
+        .scalar_subquery()
     )
 
 

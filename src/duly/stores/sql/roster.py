@@ -5,10 +5,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, func, select
 
 from duly.domain.stats import WorkerRecord
 from duly.domain.task import Task, WorkerId
+from duly.ports.store import MAX_COUNTED
 from duly.stores.sql import reading
 from duly.stores.sql.clock import DatabaseClock
 from duly.stores.sql.dialect import Sql
@@ -24,10 +25,10 @@ class SqlRoster:
         self._sql = sql
         self._clock = clock
 
-    async def beat(self, worker: WorkerRecord) -> None:
+    async def beat(self, worker: WorkerRecord, within: timedelta) -> int:
         """See Roster. A process that lives also keeps its clock right."""
         await self._clock.follow()
-        await self._runner.write(partial(_beat, sql=self._sql, worker=worker))
+        return await self._runner.write(partial(_beat, sql=self._sql, worker=worker, within=within))
 
     async def leave(self, worker: WorkerId) -> None:
         """See Roster."""
@@ -46,7 +47,7 @@ class SqlRoster:
         return await self._runner.read(partial(reading.claims, worker=worker))
 
 
-def _beat(connection: Connection, sql: Sql, worker: WorkerRecord) -> None:
+def _beat(connection: Connection, sql: Sql, worker: WorkerRecord, within: timedelta) -> int:
     row = {
         "id": worker.id,
         "host": worker.host,
@@ -60,6 +61,8 @@ def _beat(connection: Connection, sql: Sql, worker: WorkerRecord) -> None:
         "seen_at": connection.scalar(select(sql.moments.now())),
     }
     connection.execute(sql.dialect.put(workers), row)
+    living = select(workers.c.id).where(workers.c.seen_at >= sql.moments.after(-within)).limit(MAX_COUNTED)
+    return connection.execute(select(func.count()).select_from(living.subquery())).scalar_one()
 
 
 def _leave(connection: Connection, worker: WorkerId) -> None:

@@ -27,7 +27,7 @@ class SqlStore:
         self.clock = clock
         self.tasks = SqlTasks(runner, lane, sql, database_clock)
         self.history = SqlHistory(runner, sql)
-        self.queues = SqlQueues(runner, sql)
+        self.queues = SqlQueues(runner, lane, sql)
         self.roster = SqlRoster(runner, sql, database_clock)
         self.joined = SqlJoined(sql)
         self.once = SqlOnce(runner, sql)

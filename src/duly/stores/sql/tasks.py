@@ -1,7 +1,7 @@
 """The tasks: which way each operation goes."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from duly.domain.errors import StoreUnavailable
@@ -92,9 +92,9 @@ class SqlTasks:
         await self._clock.follow()
         return await self._runner.read(partial(reading.overdue, sql=self._sql, state=state, limit=limit))
 
-    async def next_due(self) -> datetime | None:
+    async def soonest(self) -> dict[State, timedelta]:
         """See TaskStore."""
-        return await self._runner.read(reading.next_due)
+        return await self._runner.read(partial(reading.soonest, sql=self._sql))
 
     async def unhandled(self, types: Collection[str], limit: int) -> list[Task]:
         """See TaskStore."""
