@@ -5,6 +5,7 @@ Facts with a ``token`` come from a worker and hold only while that claim does.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from duly.domain.failure import Failure
 from duly.domain.state import Reason
@@ -45,9 +46,8 @@ class RetriedByHand:
     payload: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """The handler returned; the result is JSON text in ASCII."""
+class Returned(NamedTuple):
+    """The handler returned; the result is JSON text in ASCII. A tuple, because nearly all attempts end like this."""
 
     token: ClaimToken
     result: str

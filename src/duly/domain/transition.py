@@ -4,8 +4,9 @@ Nothing here touches a database. A store writes a ``Change`` only while the row 
 that were seen; who loses that race reads again and decides again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from duly.domain import fact as facts
 from duly.domain.callback import delivery
@@ -23,11 +24,11 @@ MAX_UNSEEN_CRASHES = 10
 instead, the task is probably innocent, so it takes this many crashes in all to call it poison."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A decided change of one task, with what must be written in the same transaction.
 
-    ``after.version`` is ``before.version + 1``. The fence is ``before``'s id, version and token.
+    A tuple, because every settle makes one. ``after.version`` is ``before.version + 1``. The fence is ``before``'s id,
+    version and token.
     """
 
     before: Task
@@ -48,16 +49,14 @@ def decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     A change that makes a task final adds the delivery of its callback. Raises ClaimLost when a worker's claim no longer
     holds, IllegalMove when the state does not allow the fact.
     """
-    change = _decide(task, fact, now)
+    change = _settle(task, fact, now) if isinstance(fact, facts.Returned) else _decide(task, fact, now)
     if change is None or not change.after.final or change.after.callback_url is None:
         return change
-    return replace(change, adds=(delivery(change.after, now),))
+    return change._replace(adds=(delivery(change.after, now),))
 
 
 def _decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     match fact:
-        case facts.Returned():  # first, because nearly all end like this
-            return _settle(task, fact, now)
         case facts.Due():
             return _due(task, now)
         case facts.RunNow():
@@ -115,7 +114,7 @@ def _lose_lease(task: Task, wait: timedelta, now: datetime) -> Change:
         raise IllegalMove(task.id, task.state, "taken from its worker")
     failure = Failure("WorkerLost", f"The worker {task.worker} gave no sign of life before the lease ran out.")
     limit = MAX_UNSEEN_CRASHES if task.alone else MAX_CRASHES
-    return replace(_crashed(task, failure, wait, now, limit), judges_lease=True)
+    return _crashed(task, failure, wait, now, limit)._replace(judges_lease=True)
 
 
 def _cancel(task: Task, now: datetime) -> Change | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from duly.domain.errors import RowInvalid, StoreUnavailable, TooMany
 from duly.ports.store import MAX_BATCH, MAX_BATCH_BYTES
@@ -32,11 +32,6 @@ class Answer(Protocol[A_contra]):
         ...
 
 
-class _Waiter(NamedTuple, Generic[T, R]):
-    item: T
-    answer: Answer[R]
-
-
 class Gather(Generic[T, R]):
     """Calls ``flush(items)`` with all that waits, in order, and hands each caller its own answer.
 
@@ -48,7 +43,7 @@ class Gather(Generic[T, R]):
     def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], size: Callable[[T], int]) -> None:
         self._flush = flush
         self._size = size
-        self._waiting: deque[_Waiter[T, R]] = deque()
+        self._waiting: deque[tuple[T, Answer[R]]] = deque()
         self._wake = asyncio.Event()
         self._lanes = 0
         self._closed = False
@@ -68,8 +63,9 @@ class Gather(Generic[T, R]):
             raise _closing()
         if len(self._waiting) >= MAX_WAITING:
             raise TooMany("Too many requests are waiting for the database.")
-        self._waiting.append(_Waiter(item, answer))
-        self._wake.set()
+        if not self._waiting:
+            self._wake.set()
+        self._waiting.append((item, answer))
 
     async def run(self) -> None:
         """Write batches until cancelled. Several may run at once: each is a lane with batches of its own."""
@@ -90,33 +86,34 @@ class Gather(Generic[T, R]):
             self._wake.clear()
         try:
             await self._write(batch)
-        finally:
+        except BaseException:
             _fail(batch, _closing())  # cancelled in mid-flush: nobody may wait for ever
+            raise
 
-    def _take(self) -> list[_Waiter[T, R]]:
-        batch: list[_Waiter[T, R]] = []
+    def _take(self) -> list[tuple[T, Answer[R]]]:
+        batch: list[tuple[T, Answer[R]]] = []
         size = 0
         while self._waiting and len(batch) < MAX_BATCH:
-            size += self._size(self._waiting[0].item)
+            size += self._size(self._waiting[0][0])
             if batch and size > MAX_BATCH_BYTES:
                 break
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _write(self, batch: Sequence[_Waiter[T, R]]) -> None:
+    async def _write(self, batch: Sequence[tuple[T, Answer[R]]]) -> None:
         if not batch:
             return
         try:
-            answers = await self._flush([waiter.item for waiter in batch])
-            for waiter, answer in zip(batch, answers, strict=True):
-                if not waiter.answer.done():
-                    waiter.answer.set_result(answer)
+            found = await self._flush([item for item, _ in batch])
+            for (_, answer), result in zip(batch, found, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
         except RowInvalid as error:
             await self._halve(batch, error)
         except Exception as error:  # noqa: BLE001  # the top of a loop: a fault is the callers' to see, not the lane's end
             _fail(batch, error)
 
-    async def _halve(self, batch: Sequence[_Waiter[T, R]], error: RowInvalid) -> None:
+    async def _halve(self, batch: Sequence[tuple[T, Answer[R]]], error: RowInvalid) -> None:
         if len(batch) == 1:
             _fail(batch, error)
             return
@@ -125,10 +122,10 @@ class Gather(Generic[T, R]):
         await self._write(batch[middle:])
 
 
-def _fail(waiters: Iterable[_Waiter[T, R]], error: Exception) -> None:
-    for waiter in waiters:
-        if not waiter.answer.done():
-            waiter.answer.set_exception(error)
+def _fail(waiting: Iterable[tuple[T, Answer[R]]], error: Exception) -> None:
+    for _, answer in waiting:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 def _closing() -> StoreUnavailable:

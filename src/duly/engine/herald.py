@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from duly.domain.callback import SYSTEM_QUEUE
-from duly.domain.state import State
+from duly.domain.state import FINAL, State
 from duly.domain.task import Task
 from duly.ports.bell import CANCELS, Bell, queue_topic, task_topic
 
@@ -27,12 +27,16 @@ class Herald:
 
     def changed(self, *tasks: Task) -> None:
         """These tasks were committed as they are here, and their callbacks with them."""
-        ready = [task for task in tasks if task.state is State.PENDING]
-        final = [task for task in tasks if task.final]
-        topics = {queue_topic(queue) for queue in {task.queue for task in ready}}
-        topics |= {task_topic(task.id_text) for task in final}
-        if any(task.callback_url is not None for task in final):
-            topics.add(queue_topic(SYSTEM_QUEUE))
+        topics: set[str] = set()
+        ready: list[Task] = []
+        for task in tasks:
+            if task.state in FINAL:
+                topics.add(task_topic(task.id_text))
+                if task.callback_url is not None:
+                    topics.add(queue_topic(SYSTEM_QUEUE))
+            elif task.state is State.PENDING:
+                topics.add(queue_topic(task.queue))
+                ready.append(task)
         if topics:
             self._bell.ring(topics)
         if ready and self._relay is not None:

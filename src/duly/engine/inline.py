@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from duly.engine.attempt import Attempt
 from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
-from duly.engine.handlers import TaskType
-from duly.engine.running import Running
 
 
 class Inline:
@@ -15,26 +14,30 @@ class Inline:
 
     __slots__ = ("_asked", "_cancels", "_inside", "_loop", "_over", "gone", "task")
 
-    def __init__(self, over: Callable[["Inline", Cause], None], *, cancels: bool) -> None:
-        """``over`` is called when the handler was asked to end, its time for that is up, and it goes on.
+    def __init__(
+        self, task: "asyncio.Task[None] | None", over: Callable[["Inline", Cause], None], *, cancels: bool
+    ) -> None:
+        """``task`` is the attempt's own, the current one.
 
-        After a cancel request only where ``cancels`` says so: else an attempt waits for what comes of it.
+        ``over`` is called when the handler was asked to end, its time for that is up, and it goes on. After a cancel
+        request only where ``cancels`` says so: else an attempt waits for what comes of it.
         """
         self._over = over
         self._cancels = cancels
         self._loop = asyncio.get_running_loop()
         self._asked = 0
         self._inside = False
-        self.task = asyncio.current_task()
+        self.task = task
         self.gone: asyncio.Future[None] | None = None
         """The handler's end; made when somebody must wait for it."""
 
-    async def call(self, running: Running, task_type: TaskType, arguments: Mapping[str, object]) -> Caught:
+    async def call(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
         """What the handler returned or raised: its cancellation too, whoever asked for it."""
         self._inside = True
+        running = attempt.running
         running.on_end(self._told)
         try:
-            return await task_type.function(**arguments), None
+            return await attempt.type.function(**arguments), None
         except BaseException as error:  # the user's handler may raise anything, SystemExit too
             if self._loop.is_closed():  # this is being thrown away, and may do nothing more
                 raise

@@ -88,12 +88,19 @@ class Runner:
             await self._settle(task, Unhandled(task.claim, _unhandled_wait(task, self._now())), claimed_at)
             slot.free()
             return
-        attempt = Attempt(self._running_of(task, task_type), task_type, claimed_at, slot)
-        self._tools.keeper.hold(attempt.running, claimed_at)
-        self._running.add(attempt.running)
+        running = self._running_of(task, task_type)
+        attempt = Attempt(running, task_type, claimed_at, slot)
+        self._tools.keeper.hold(running, claimed_at)
+        self._running.add(running)
         try:
             if time.monotonic() - claimed_at < self._sure or await self._still_ours(attempt):
-                await self._attempt(attempt)
+                self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
+                self._deadlines.start(running)
+                fact = await self._execute(attempt)
+                if type(fact) is not Returned or running.settled_inside or slot.abandoned or not self._tools.posts:
+                    await self._conclude(attempt, fact)
+                else:
+                    self._post(attempt, fact)
         finally:
             if not attempt.posted:
                 self._end(attempt)
@@ -129,19 +136,14 @@ class Runner:
             self._tools.emit("lease.lost", facts_of(attempt.task) | {"started": False})
         return kept
 
-    async def _attempt(self, attempt: Attempt) -> None:
-        running, task = attempt.running, attempt.task
-        self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
-        self._deadlines.start(running)
-        fact = await self._execute(attempt)
+    async def _conclude(self, attempt: Attempt, fact: WorkerFact | None) -> None:
+        """Settle whatever way an attempt has ended, and wait for that."""
         if attempt.slot.abandoned:
             raise asyncio.CancelledError
-        if running.settled_inside:
+        if attempt.running.settled_inside:
             await self._check_inside(attempt, fact)
-        elif isinstance(fact, Returned) and self._tools.posts:
-            self._post(attempt, fact)
         elif fact is not None:
-            await self._settle(task, fact, attempt.claimed_at, running)
+            await self._settle(attempt.task, fact, attempt.claimed_at, attempt.running)
 
     def _post(self, attempt: Attempt, fact: Returned) -> None:
         """Settle what was returned, without a wait: this is how nearly all attempts end."""
@@ -181,20 +183,18 @@ class Runner:
             return attempt.judge.misfit(error)
         if running.cause is not None:  # told to end before it could begin
             return _ended(running, attempt.judge, asyncio.CancelledError())
-        execute = self._in_loop if attempt.type.executor == "async" else self._in_thread
-        value, raised = await execute(attempt, arguments)
+        call = self._inline(attempt).call if attempt.type.executor == "async" else self._in_thread
+        value, raised = await call(attempt, arguments)
+        if attempt.warden is not None:
+            await asyncio.wait({attempt.warden})
         if attempt.left:
             return None
         if raised is not None:
             return _ended(running, attempt.judge, raised)
         return returned(running.task, attempt.type, value, self._tools.limits)
 
-    async def _in_loop(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
-        inline = Inline(partial(self._over, attempt), cancels=self._tools.last_resort is not None)
-        caught = await inline.call(attempt.running, attempt.type, arguments)
-        if attempt.warden is not None:
-            await asyncio.wait({attempt.warden})
-        return caught
+    def _inline(self, attempt: Attempt) -> Inline:
+        return Inline(attempt.slot.holder, partial(self._over, attempt), cancels=self._tools.last_resort is not None)
 
     async def _in_thread(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
         call = in_thread(self._tools.threads, attempt.type, arguments)

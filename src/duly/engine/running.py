@@ -1,7 +1,6 @@
 """One attempt that runs here: what its handler may ask of it, and how it is ended from outside."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from duly.domain.changed import changed
@@ -149,7 +148,7 @@ def with_progress(change: Change, progress: str | None) -> Change:
     if progress is None or progress == change.before.progress:
         return change
     after = changed(change.after, progress=progress, progress_seq=change.before.progress_seq + 1)
-    return replace(change, after=after)
+    return change._replace(after=after)
 
 
 def _nothing() -> None:

@@ -122,15 +122,12 @@ class _Posted:
         return self._settled is None
 
     def set_result(self, result: bool, /) -> None:
-        self._tell(self._after if result else None)
-
-    def set_exception(self, _exception: Exception, /) -> None:
-        self._tell(None)
-
-    def _tell(self, task: Task | None) -> None:
         settled, self._settled = self._settled, None
         if settled is not None:
-            settled(task)
+            settled(self._after if result else None)
+
+    def set_exception(self, _exception: Exception, /) -> None:
+        self.set_result(False)
 
 
 def _refusal(task: Task, outcome: str, now: datetime) -> TaskEvent:

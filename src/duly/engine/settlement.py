@@ -20,9 +20,9 @@ class Settlement(Mapping[str, object]):
         """Two of them decide about the level of a line, and are had without the rest."""
         match name:
             case "outcome":
-                return self._settled.state.value
+                return self._settled.state
             case "reason":
-                return None if self._settled.reason is None else self._settled.reason.value
+                return self._settled.reason
             case _:
                 return self._facts[name]
 
@@ -37,8 +37,8 @@ class Settlement(Mapping[str, object]):
         task, settled = self._task, self._settled
         wait = ((task.started_at or task.run_at) - task.run_at).total_seconds()
         facts = facts_of(task)
-        facts["outcome"] = self["outcome"]
-        facts["reason"] = self["reason"]
+        facts["outcome"] = settled.state.value
+        facts["reason"] = None if settled.reason is None else settled.reason.value
         facts["wait_ms"] = round(max(wait, 0.0) * 1000, 1)
         facts["run_ms"] = round(self._run * 1000, 1)
         if settled.error is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg  # type: ignore[import-untyped]
+from asyncpg.pgproto.pgproto import UUID  # type: ignore[import-untyped]
 
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
@@ -95,7 +96,7 @@ class PostgresLane:
         among: Collection[TaskId] | None = None,
     ) -> list[Task]:
         """See TaskStore."""
-        token = ClaimToken(uuid4())
+        token = ClaimToken(UUID(uuid4().bytes))
         wanted = (queue, limit, token, worker, lease, self._now())
         if among is None:
             rows = await self._claim_first(queue, limit, wanted)
@@ -129,7 +130,7 @@ class PostgresLane:
 
     async def complete(self, changes: Sequence[Change]) -> list[Change]:
         """See Lane. Rows are locked in the order of their ids."""
-        ordered = sorted(changes, key=attrgetter("before.id"))
+        ordered = sorted(changes, key=attrgetter("before.id_text"))
         columns = (
             ",".join([change.before.id_text for change in ordered]),
             ",".join([str(change.before.version) for change in ordered]),
