@@ -10,12 +10,13 @@ from duly.domain.state import State
 from duly.domain.transition import Change
 from duly.engine.handlers import Handlers
 from duly.engine.submission import Submission
+from duly.ports.bell import queue_topic
 from duly.ports.store import MAX_BATCH
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
 from tests.support.outage import Gate, Outage
 from tests.support.serving import handlers_of
-from tests.support.stage import RealClock, a_stage, a_worker, at_work
+from tests.support.stage import RealClock, a_stage, a_worker, at_work, becomes_true
 
 NEVER = timedelta(hours=1)
 
@@ -96,6 +97,32 @@ async def test_without_a_ring_an_idle_worker_looks_by_itself() -> None:
         await stage.store.tasks.add([task])
 
         assert (await stage.until(task.id, State.RUNNING)).attempt == 1
+
+
+async def test_a_slot_that_is_free_again_sends_no_worker_to_look_that_had_others_free() -> None:
+    """It looked once more after each task, for nothing: the last look had found all there was."""
+    crowd, store = Crowd(), a_store()
+    crowd.go.set()
+    async with a_stage(crowd.handlers(), store) as stage, a_worker(stage, poll_interval=NEVER):
+        await stage.told.until("worker.started")
+        await becomes_true(lambda: store.done["claim"] == 1)
+        for _ in range(5):
+            await stage.ended(await stage.submit("crowd"))
+
+        assert store.calls["claim"] == 6
+
+
+async def test_whoever_was_outrun_when_the_bell_rang_hears_it_the_next_time() -> None:
+    crowd, store = Crowd(), a_store()
+    crowd.go.set()
+    async with a_stage(crowd.handlers(), store) as stage, a_worker(stage, poll_interval=NEVER):
+        await stage.told.until("worker.started")
+        await becomes_true(lambda: store.done["claim"] == 1)
+        for outrun in (2, 4, 6):
+            stage.bell.ring([queue_topic("default")])
+            await becomes_true(lambda outrun=outrun: store.done["claim"] == outrun)
+
+            assert (await stage.ended(await stage.submit("crowd"))).state is State.COMPLETED
 
 
 async def test_no_queue_is_forgotten_behind_a_full_one() -> None:

@@ -84,6 +84,30 @@ async def test_a_ring_makes_it_look_at_that_task_alone() -> None:
             waiter.cancel()
 
 
+async def test_one_look_is_enough_for_a_task_whose_end_is_rung_at_once() -> None:
+    """It was looked at when somebody began to wait too, in the way of the worker's own claim."""
+    task = a_task()
+    shelf, bell = Shelf(task), LocalBell()
+    async with watching(shelf, bell) as watcher:
+        waiter = asyncio.ensure_future(watcher.final(task.id, LONG))
+        await asyncio.sleep(0)
+        ended = shelf.end(task)
+        bell.ring([task_topic(task.id)])
+
+        assert await waiter == ended
+        assert shelf.looks == [{task.id}]
+
+
+async def test_a_task_that_ended_just_before_somebody_waited_needs_no_ring() -> None:
+    task = a_task()
+    shelf = Shelf(task)
+    async with watching(shelf, LocalBell()) as watcher:
+        ended = shelf.end(task)
+
+        assert await watcher.final(task.id, LONG) == ended
+        assert shelf.looks == [{task.id}]
+
+
 async def test_without_a_ring_it_looks_now_and_then() -> None:
     task = a_task()
     shelf = Shelf(task)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from threading import Lock
+from threading import Lock, get_ident
 
 from duly.domain.callback import SYSTEM_QUEUE
 from duly.ports.bell import queue_topic
@@ -18,6 +18,7 @@ class LocalEar:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._rung = asyncio.Event()
 
     async def wait(self, longest: timedelta) -> bool:
@@ -33,7 +34,10 @@ class LocalEar:
     def hear(self) -> None:
         """Wake up; from any thread."""
         with suppress(RuntimeError):  # the loop is closed: nobody listens there any more
-            self._loop.call_soon_threadsafe(self._rung.set)
+            if get_ident() == self._thread:
+                self._rung.set()  # at once, not in the loop's next round
+            else:
+                self._loop.call_soon_threadsafe(self._rung.set)
 
 
 class LocalBell:

@@ -1,6 +1,7 @@
 """Claiming: one intake per worker process takes tasks for all its free slots."""
 
 import asyncio
+import random
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -17,6 +18,10 @@ from duly.ports.bell import Bell, Ear, queue_topic
 from duly.ports.broker import Broker
 from duly.ports.store import MAX_BATCH, Renewal, Store
 from duly.ports.telemetry import Emit, Tally
+
+STAGGER = (0.001, 0.002)
+"""In seconds. So long does a worker let others go first that found nothing when the bell rang the last time: all that
+are idle hear it, and one takes the task. A claim that finds nothing costs the one that does its processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,9 @@ class Intake:
         self._wake = asyncio.Event()
         self._closed = False
         self._unsure = False
+        self._rung = False
+        self._outrun = False
+        """Whether others had taken everything the last time the bell rang."""
         self._hints: Hints | None = None
         self._looking = True
         """Whether the next pass looks in the database, hints or no hints: an idle worker does so every now and then."""
@@ -150,11 +158,14 @@ class Intake:
         """Look in the database itself. Whether there may be more there."""
         queues = await self._worth_a_claim()
         self._looking = False
-        more = False
+        rung, self._rung = self._rung, False
+        more, started = False, self.started
         for queue in queues:
             if self._closed or not self._free:
                 break
             more |= await self._claim(queue, min(self._free, self._share), None)
+        if rung:
+            self._outrun = self.started == started
         return more
 
     async def _worth_a_claim(self) -> list[str]:
@@ -205,9 +216,12 @@ class Intake:
         slot.holder = self._loop.create_task(self._attempt(task, claimed_at, slot))
 
     def _freed(self, held: Held) -> None:
+        """A slot that is free again is a reason to look only where there was none: else the last look found no more."""
+        wanted = not self._free or self._unsure or self._closed
         if self._taken.pop(held).broken:
             self._broken.add(held)
-        self._wake.set()
+        if wanted:
+            self._wake.set()
 
     async def _attempt(self, task: Task, claimed_at: float, slot: Slot) -> None:
         try:
@@ -240,8 +254,12 @@ class Intake:
 
     async def _listen(self, ear: Ear) -> None:
         while True:
-            if await ear.wait(self._demand.poll_interval):
-                self._wake.set()
+            if not await ear.wait(self._demand.poll_interval):
+                continue
+            if self._outrun:
+                await asyncio.sleep(random.uniform(*STAGGER))  # noqa: S311  # jitter, not a secret
+            self._rung = True
+            self._wake.set()
 
     def _rotated(self) -> list[str]:
         self._queues.append(self._queues.pop(0))

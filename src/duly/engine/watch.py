@@ -13,6 +13,9 @@ from duly.domain.task import Task, TaskId
 from duly.ports.bell import Bell, Ear, task_topic
 from duly.ports.store import MAX_BATCH
 
+SOON = 0.01
+"""In seconds. Who begins to wait has seen the task a moment ago: a look at once would mostly see it as it was."""
+
 Look = Callable[[Collection[TaskId]], Awaitable[Mapping[TaskId, Task]]]
 
 
@@ -37,6 +40,8 @@ class Watcher:
         self._waiting: defaultdict[TaskId, set[_Reader]] = defaultdict(set)
         self._rung: set[TaskId] = set()
         """To be looked at now; every poll interval, all that are waited for are."""
+        self._soon: set[TaskId] = set()
+        """To be looked at a moment later: somebody has begun to wait, and the bell may have rung just before."""
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -66,7 +71,7 @@ class Watcher:
             return None
         reader = _Reader(wanted, asyncio.get_running_loop().create_future())
         self._waiting[task_id].add(reader)
-        self._look_at(task_id)
+        self._look_soon_at(task_id)
         try:
             with self._bell.listen([task_topic(task_id)]) as ear:
                 return await self._first(reader.future, partial(self._hear, ear, task_id, longest), longest)
@@ -87,7 +92,7 @@ class Watcher:
 
     async def _look_while_waited_for(self) -> None:
         loop = asyncio.get_running_loop()
-        again_at = 0.0
+        again_at = loop.time() + self._poll_interval.total_seconds()
         while self._waiting:
             if loop.time() >= again_at:
                 self._rung.update(self._waiting)
@@ -97,6 +102,16 @@ class Watcher:
                 async with asyncio.timeout_at(again_at):
                     await self._wake.wait()
             self._wake.clear()
+
+    def _look_soon_at(self, task_id: TaskId) -> None:
+        if not self._soon:
+            asyncio.get_running_loop().call_later(SOON, self._look_at_those)
+        self._soon.add(task_id)
+
+    def _look_at_those(self) -> None:
+        self._rung |= self._soon
+        self._soon.clear()
+        self._wake.set()
 
     def _look_at(self, task_id: TaskId) -> None:
         self._rung.add(task_id)

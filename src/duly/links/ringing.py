@@ -10,7 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, suppress
 from datetime import timedelta
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Protocol
 
 from duly.ports.bell import Bell, Ear
@@ -148,6 +148,7 @@ class _Gathered:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._lock = Lock()
         self._topics: set[str] = set()
         self._news = asyncio.Event()
@@ -163,7 +164,10 @@ class _Gathered:
 
     def poke(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to send
-            self._loop.call_soon_threadsafe(self._news.set)
+            if get_ident() == self._thread:
+                self._news.set()  # at once, not in the loop's next round
+            else:
+                self._loop.call_soon_threadsafe(self._news.set)
 
     async def take(self, longest: timedelta) -> set[str]:
         """All of it, as soon as there is something; empty after so long, or when poked."""

@@ -16,7 +16,7 @@ from duly.stores.sql.types import EPOCH
 
 LOOK_BACK_EVERY = 1.0
 """In seconds. What became ready behind the frontier (a retry, a late commit) waits no longer than this for a busy
-worker; one whose claim came back short looks everywhere at once."""
+worker; one whose claim came back short looks everywhere the next time."""
 
 SLACK = timedelta(seconds=1)
 """Commits overtake each other: so far behind the last claimed task others are still expected."""
