@@ -53,6 +53,7 @@ from duly.ports.joined import Joined
 from duly.ports.store import Retention, Store
 from duly.ports.telemetry import Emit, Tally, Tracing
 from duly.settings import Settings
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.open import joined_for, open_sql_store
 from duly.stores.sql.runner import Waited, untold
 from duly.stores.sql.sqlite_watch import watch, watched_file
@@ -100,9 +101,10 @@ class Core:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, waited: Waited = untold) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, waited: Waited = untold, doubt: Doubt | None = None) -> AsyncIterator[Store]:
     """The store that the settings name. Raises StoreUnavailable, SchemaOutdated, Misconfigured."""
-    store = await open_sql_store(settings.database_url, longest=settings.database_timeout, waited=waited)
+    url, longest = settings.database_url, settings.database_timeout
+    store = await open_sql_store(url, longest=longest, waited=waited, doubt=doubt)
     try:
         yield store
     finally:
@@ -146,7 +148,7 @@ async def open_core(
     """
     tally = PlainTally()
     tracing, tell = _telling(tally, emit or log_lines())
-    open_this = opener or partial(open_store, settings, partial(tally.observe, POOL_WAIT))
+    open_this = opener or partial(open_store, settings, partial(tally.observe, POOL_WAIT), Doubt())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(_flush, tracing)
         store = await stack.enter_async_context(open_this())

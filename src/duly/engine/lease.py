@@ -23,6 +23,9 @@ AGAIN = 0.05
 
 PROGRESS_EVERY = timedelta(seconds=1)
 
+LONGEST_GOODBYE = 0.5
+"""In seconds. A thread that waits for a database that is away is left behind: leases end by themselves."""
+
 
 @dataclass(slots=True)
 class _Held:
@@ -70,10 +73,10 @@ class LeaseKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; whatever is still held is renewed no more. Blocks until the thread has ended, five seconds at most."""
+        """End; whatever is still held is renewed no more. Blocks until the thread has ended, half a second at most."""
         self._stopping = True
         self._nudge.give()
-        self._thread.join(5)
+        self._thread.join(LONGEST_GOODBYE)
 
     def look_for_cancels(self) -> None:
         """See soon whether the cancel of a task that is held here was asked for, instead of within a second."""

@@ -32,8 +32,11 @@ HOUR = timedelta(hours=1)
 SYSTEM_SLOTS = 10
 """Deliveries of callbacks that a worker makes at the same time, beside its own slots."""
 
-LAST_SETTLES = timedelta(seconds=5)
+LAST_SETTLES = timedelta(seconds=3)
 """After the grace, so long is given to put back what still runs."""
+
+TAKING_LEAVE = timedelta(seconds=0.5)
+"""Nobody counts on a silent worker for long."""
 
 
 Opening = Callable[[Around, Demand, Start], Intaking]
@@ -67,8 +70,9 @@ class Worker:
                 every(BEAT_EVERY, partial(self._beat, intake), "beat", emit),
                 every(BEAT_EVERY, partial(self._consider_recycling, intake, stop), "recycle", emit),
             ):
-                await self._until(stop, intake, workshop)
-            await self._leave()
+                ended = await self._until(stop, intake, workshop)
+            if ended:  # else the database is away, and so much time has gone by waiting for it
+                await self._leave()
         self._parts.emit("worker.stopped", self._facts() | {"recycle": self._recycle})
         return self._recycle
 
@@ -98,7 +102,8 @@ class Worker:
                 if await ear.wait(HOUR):
                     workshop.keeper.look_for_cancels()
 
-    async def _until(self, stop: asyncio.Event, intake: Intaking, workshop: Workshop) -> None:
+    async def _until(self, stop: asyncio.Event, intake: Intaking, workshop: Workshop) -> bool:
+        """Whether all that ran has ended, or was put back."""
         async with asyncio.TaskGroup() as group:
             working = group.create_task(intake.run())
             stopping = group.create_task(stop.wait())
@@ -106,16 +111,16 @@ class Worker:
             stopping.cancel()
             intake.close()
             done, _ = await asyncio.wait({working}, timeout=self._options.grace.total_seconds())
-            if not done:
-                await self._put_back(working, workshop)
+            return bool(done) or await self._put_back(working, workshop)
 
-    async def _put_back(self, working: "asyncio.Task[None]", workshop: Workshop) -> None:
+    async def _put_back(self, working: "asyncio.Task[None]", workshop: Workshop) -> bool:
         """The grace is over: end what can be ended, put everything back, uncharged."""
         self._parts.emit("worker.putting_back", self._facts() | {"running": workshop.runner.count})
         workshop.runner.end_all(Cause.STOP)
         done, _ = await asyncio.wait({working}, timeout=LAST_SETTLES.total_seconds())
         if not done:
             working.cancel()
+        return bool(done)
 
     async def _beat(self, intake: Intaking) -> int:
         """Say that this worker lives; the first time, also free the tasks that waited for its handlers."""
@@ -141,8 +146,8 @@ class Worker:
         return released
 
     async def _leave(self) -> None:
-        with suppress(StoreUnavailable, TimeoutError):  # nobody counts on a silent worker for long
-            async with asyncio.timeout(LAST_SETTLES.total_seconds()):
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(TAKING_LEAVE.total_seconds()):
                 await self._parts.store.roster.leave(self._parts.id)
 
     async def _consider_recycling(self, intake: Intaking, stop: asyncio.Event) -> bool:

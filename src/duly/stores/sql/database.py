@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from duly.domain.errors import Misconfigured
 from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Dialect, Sql
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.mysql_database import MySqlDatabase
 from duly.stores.sql.runner import Runner, Waited
@@ -33,7 +34,7 @@ class Database(Protocol):
         """The clock that counts for those who use it; None: the server's own."""
         ...
 
-    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited, doubt: Doubt) -> tuple[Runner, Lane]:
         """Make ready to connect; the clock, if there is one, counts instead of the database's."""
         ...
 

@@ -7,7 +7,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import URL, Connection, Dialect, NullPool, func, select, text
+from sqlalchemy import URL, Connection, Dialect, NullPool, event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from duly.domain.errors import StoreUnavailable
@@ -39,7 +39,7 @@ class MySqlDatabase:
     dialect: MySqlDialect = field(default_factory=MySqlDialect)
     clock: None = None
 
-    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited, doubt: Doubt) -> tuple[Runner, Lane]:
         """See Database."""
         engine = create_async_engine(
             self._url,
@@ -49,7 +49,7 @@ class MySqlDatabase:
             max_overflow=CONNECTIONS,
             pool_timeout=self.longest.total_seconds(),
         )
-        doubt = Doubt()
+        event.listen(engine.sync_engine, "do_connect", _connected)
         doubt.watch(engine.pool, partial(_answers, engine.dialect), _cut)
         runner = ServerRunner(engine, engine, self.dialect, longest=self.longest, waited=waited, doubt=doubt)
         return runner, CoreLane(runner, sql, Hot(SPEECH, clock))
@@ -94,6 +94,14 @@ class MySqlDatabase:
                 f"/*M! , max_statement_time = {seconds * 0.9} */"
             ),
         }
+
+
+def _connected(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    """The driver's connection. Where the server hangs up at once, asyncmy misses the socket to set its options on."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except RuntimeError as error:
+        raise ConnectionResetError("The server hung up at once.") from error
 
 
 def _answers(dialect: Dialect, connection: Any) -> bool:

@@ -8,6 +8,7 @@ from duly.ports.joined import Joined
 from duly.stores.sql.clock import DatabaseClock
 from duly.stores.sql.database import LONGEST_WAIT, database_at
 from duly.stores.sql.dialect import sql_for
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.joined import SqlJoined
 from duly.stores.sql.runner import Waited, untold
 from duly.stores.sql.store import SqlStore
@@ -15,18 +16,23 @@ from duly.stores.sql.versioned import check_version
 
 
 async def open_sql_store(
-    url: str, *, clock: Clock | None = None, longest: timedelta = LONGEST_WAIT, waited: Waited = untold
+    url: str,
+    *,
+    clock: Clock | None = None,
+    longest: timedelta = LONGEST_WAIT,
+    waited: Waited = untold,
+    doubt: Doubt | None = None,
 ) -> SqlStore:
     """The store at ``sqlite:///…``, ``postgresql://…``, ``mysql://…`` or ``mariadb://…``, for the running event loop.
 
     With a clock, that one counts instead of the database's. No call takes longer than ``longest``; ``waited`` is
-    told what of that was spent waiting for a connection. Raises StoreUnavailable, SchemaOutdated (see ``migrate``) and
-    Misconfigured.
+    told what of that was spent waiting for a connection. Stores with one ``doubt`` learn from each other which
+    connections are dead. Raises StoreUnavailable, SchemaOutdated (see ``migrate``) and Misconfigured.
     """
     database = database_at(url, longest)
     clock = clock or database.clock
     sql = sql_for(database.dialect, clock)
-    runner, lane = await database.open(sql, clock, waited)
+    runner, lane = await database.open(sql, clock, waited, doubt or Doubt())
     followed = DatabaseClock(runner, sql)
     store = SqlStore(runner, lane, sql, followed, clock or followed)
     try:

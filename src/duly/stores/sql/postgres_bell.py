@@ -14,6 +14,7 @@ from duly.domain.errors import Misconfigured
 from duly.links.ringing import Heard, WiredBell, ringing_over
 from duly.ports.bell import Bell
 from duly.ports.telemetry import Emit
+from duly.stores.sql.postgres_connection import BriefConnection
 
 CHANNEL = "duly_bell"
 LONGEST_WAIT = timedelta(seconds=5)
@@ -64,6 +65,7 @@ async def _connected(dsn: str, longest: timedelta, heard: Heard) -> AsyncIterato
         dsn,
         timeout=seconds,
         command_timeout=seconds,
+        connection_class=BriefConnection,
         statement_cache_size=0,
         server_settings={"application_name": "duly-bell"},
     )
@@ -72,7 +74,7 @@ async def _connected(dsn: str, longest: timedelta, heard: Heard) -> AsyncIterato
         yield _PostgresWire(connection)
     finally:
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-            await connection.close(timeout=seconds)
+            await connection.close()
 
 
 def _literal(text: str) -> str:

@@ -15,6 +15,7 @@ from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.postgres import USUAL_PLANNER, PostgresDialect
+from duly.stores.sql.postgres_connection import BriefConnection
 from duly.stores.sql.postgres_lane import PLANNER, ROW_WAIT_MS, PostgresLane
 from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.server_runner import ServerRunner
@@ -35,7 +36,7 @@ class PostgresDatabase:
     dialect: PostgresDialect = field(default_factory=PostgresDialect)
     clock: None = None
 
-    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited, doubt: Doubt) -> tuple[Runner, Lane]:
         """See Database."""
         del sql
         engine = create_async_engine(
@@ -45,7 +46,6 @@ class PostgresDatabase:
             max_overflow=CONNECTIONS,
             pool_timeout=self.longest.total_seconds(),
         )
-        doubt = Doubt()
         doubt.watch(engine.pool, _still_open, _cut)
         reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         pool = asyncpg.create_pool(
@@ -53,6 +53,7 @@ class PostgresDatabase:
             min_size=0,
             max_size=HOT_CONNECTIONS,
             reset=_leave_as_it_is,
+            connection_class=BriefConnection,
             timeout=self.longest.total_seconds(),
             server_settings=self._settings() | PLANNER | {"lock_timeout": str(ROW_WAIT_MS)},
         )
@@ -77,7 +78,10 @@ class PostgresDatabase:
 
     async def _connect(self) -> Any:
         return await asyncpg.connect(
-            self._dsn, timeout=self.longest.total_seconds(), server_settings=self._settings() | USUAL_PLANNER
+            self._dsn,
+            timeout=self.longest.total_seconds(),
+            connection_class=BriefConnection,
+            server_settings=self._settings() | USUAL_PLANNER,
         )
 
     @property

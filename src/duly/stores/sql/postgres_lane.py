@@ -8,7 +8,6 @@ import asyncio
 import math
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter, itemgetter
@@ -26,6 +25,7 @@ from duly.stores.sql import postgres_statements as statements
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
+from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.rows import CLAIMED_COLUMNS, claim_values, claimed_of, is_new, new_values, task_of, values_of
@@ -155,9 +155,7 @@ class PostgresLane:
 
     async def close(self) -> None:
         """See Lane. The pool ends what does not say good-bye in time: a dead connection never does."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._longest.total_seconds()):
-                await self._pool.close()
+        await briefly(self._pool.close())
 
     def _now(self) -> datetime | None:
         """None: the server's own time."""

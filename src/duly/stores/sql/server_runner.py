@@ -1,9 +1,7 @@
 """Runs operations on a database server, over SQLAlchemy's asynchronous engine."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -14,6 +12,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE
+from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.runner import R, Waited
 
@@ -51,9 +50,7 @@ class ServerRunner:
     async def close(self) -> None:
         """See Runner. What does not say good-bye in time is left behind: a dead connection never does."""
         self._closed = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._longest.total_seconds()):
-                await self._engine.dispose()
+        await briefly(self._engine.dispose())
 
     async def _run(self, engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
         if self._closed:

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection
 from duly.domain.errors import Misconfigured
 from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Sql
+from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.fairlock import FairLock
 from duly.stores.sql.hot import Hot
@@ -40,8 +41,9 @@ class SqliteDatabase:
             raise Misconfigured(f"There is no folder {path.parent} for the SQLite file {path.name}.")
         return cls(path, longest, SqliteDialect(), WallClock())
 
-    async def open(self, sql: Sql, clock: Clock | None, waited: Waited) -> tuple[Runner, Lane]:
-        """See Database."""
+    async def open(self, sql: Sql, clock: Clock | None, waited: Waited, doubt: Doubt) -> tuple[Runner, Lane]:
+        """See Database. There is no wire that could be in doubt."""
+        del doubt
         engine = sqlite_engine(self.path, self.longest)
         runner = SqliteRunner(engine, self._lock(), self.dialect, self.longest, waited)
         runner.start()

@@ -16,6 +16,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.fairlock import FairLock
+from duly.stores.sql.goodbye import GOODBYE
 from duly.stores.sql.runner import R, Waited
 from duly.stores.sql.writer import Writer
 
@@ -78,7 +79,7 @@ class SqliteRunner:
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(partial(self._writer.close, self._longest.total_seconds()))
+        await asyncio.to_thread(partial(self._writer.close, GOODBYE.total_seconds()))
         await asyncio.to_thread(self._close_reader)
         self._engine.dispose()
 

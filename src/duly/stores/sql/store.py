@@ -1,5 +1,7 @@
 """The store, put together."""
 
+import asyncio
+
 from duly.ports.clock import Clock
 from duly.ports.store import StoreFacts
 from duly.stores.sql.clock import DatabaseClock
@@ -48,5 +50,6 @@ class SqlStore:
 
     async def close(self) -> None:
         """See Store."""
-        await self._lane.close()
-        await self._runner.close()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lane.close())
+            group.create_task(self._runner.close())
