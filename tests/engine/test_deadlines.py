@@ -1,6 +1,7 @@
 """One timer for many time-outs."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 from duly.engine.cause import Cause
@@ -30,7 +31,7 @@ class Ends:
             task, kind, limits=Limits(), report=lambda *_: None, joined=None, now=lambda: datetime.now(UTC)
         )
         attempt.on_end(lambda cause: self._end(name, cause))
-        self.deadlines.start(attempt)
+        self.deadlines.start(attempt, time.monotonic())
         return attempt
 
     def _end(self, name: str, cause: Cause) -> None:

@@ -12,7 +12,7 @@ from duly.domain.task import Task
 from duly.domain.transition import Change
 from duly.engine.handlers import Handlers
 from duly.engine.limits import Limits
-from duly.engine.run import _unhandled_wait
+from duly.engine.outcome import unhandled_wait
 from tests.engine import work
 from tests.engine.outcomes import both, error_of, executors
 from tests.support.builders import NOON, a_task
@@ -127,7 +127,7 @@ async def test_what_waits_for_a_handler_is_released_when_a_worker_with_it_starts
 
 
 async def test_the_wait_for_a_handler_grows_with_the_age_of_the_task_up_to_a_minute() -> None:
-    waits = [_unhandled_wait(a_task(created_at=NOON), NOON + timedelta(seconds=age)) for age in (0, 7, 3600)]
+    waits = [unhandled_wait(a_task(created_at=NOON), NOON + timedelta(seconds=age)) for age in (0, 7, 3600)]
 
     assert waits == [timedelta(seconds=1), timedelta(seconds=7), timedelta(seconds=60)]
 

@@ -18,6 +18,7 @@ class Attempt:
     running: Running
     type: TaskType
     claimed_at: float
+    began: float
     slot: Slot
     posted: bool = False
     """Its settle is on its way: nobody waits for it here, but its slot and its lease are kept."""

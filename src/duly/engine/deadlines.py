@@ -1,6 +1,7 @@
 """Time-outs of many attempts: one timer for all that may take equally long, as those of one type do."""
 
 import asyncio
+import time
 from collections import defaultdict
 from datetime import timedelta
 
@@ -17,15 +18,15 @@ class Deadlines:
         """By time-out; in each the first to end stands first, as the first to begin does."""
         self._armed: set[timedelta] = set()
 
-    def start(self, running: Running) -> None:
-        """Its time-out begins now."""
+    def start(self, running: Running, began: float) -> None:
+        """Its time-out began then (monotonic), after that of all that was told before."""
         timeout = running.task.timeout
-        self._ends[timeout][running] = self._loop.time() + timeout.total_seconds()
+        self._ends[timeout][running] = began + timeout.total_seconds()
         if timeout not in self._armed:
             self._arm(timeout)
 
     def stop(self, running: Running) -> None:
-        """It has ended. A second time nothing happens."""
+        """It has ended. Nothing happens when its time-out never began, or a second time."""
         ends = self._ends.get(running.task.timeout)
         if ends is not None:
             ends.pop(running, None)
@@ -33,12 +34,12 @@ class Deadlines:
     def _arm(self, timeout: timedelta) -> None:
         self._armed.add(timeout)
         first = next(iter(self._ends[timeout].values()))
-        self._loop.call_at(first, self._ring, timeout)
+        self._loop.call_later(max(first - time.monotonic(), 0), self._ring, timeout)
 
     def _ring(self, timeout: timedelta) -> None:
         """End what is due; the timer is set again for the next, or not at all when there is none."""
         self._armed.discard(timeout)
-        ends, now = self._ends[timeout], self._loop.time()
+        ends, now = self._ends[timeout], time.monotonic()
         while ends and ends[first := next(iter(ends))] <= now:
             del ends[first]
             first.end(Cause.TIMEOUT)

@@ -1,16 +1,27 @@
 """A coroutine handler, awaited in the attempt's own asyncio task, and how it is ended from outside."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from types import coroutine
+from typing import Any, NamedTuple
 
-from duly.engine.attempt import Attempt
 from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
+from duly.engine.handlers import TaskType
+from duly.engine.running import Running
+
+
+class Begun(NamedTuple):
+    """A handler that has something to wait for."""
+
+    handler: Generator[Any, Any, object]
+    first: object
+    """What it waits for."""
 
 
 class Inline:
-    """One call. A task of its own for each handler would cost as much as everything else that an attempt does here."""
+    """The rest of a call. A task of its own for each would cost as much as all else that an attempt does here."""
 
     __slots__ = ("_asked", "_cancels", "_inside", "_loop", "_over", "gone", "task")
 
@@ -31,13 +42,12 @@ class Inline:
         self.gone: asyncio.Future[None] | None = None
         """The handler's end; made when somebody must wait for it."""
 
-    async def call(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
+    async def rest(self, running: Running, begun: Begun) -> Caught:
         """What the handler returned or raised: its cancellation too, whoever asked for it."""
         self._inside = True
-        running = attempt.running
         running.on_end(self._told)
         try:
-            return await attempt.type.function(**arguments), None
+            return await _rest(*begun), None
         except BaseException as error:  # the user's handler may raise anything, SystemExit too
             if self._loop.is_closed():  # this is being thrown away, and may do nothing more
                 raise
@@ -71,3 +81,33 @@ class Inline:
         while self._asked and self.task is not None:
             self._asked -= 1
             self.task.uncancel()
+
+
+def begun(task_type: TaskType, arguments: Mapping[str, object]) -> Caught | Begun:
+    """Call a coroutine handler until it waits for the first time: many never do, and need no more than this."""
+    try:
+        handler = task_type.function(**arguments).__await__()
+        try:
+            return Begun(handler, next(handler))
+        except StopIteration as end:
+            return end.value, None
+    except BaseException as error:  # noqa: BLE001  # the user's handler may raise anything, SystemExit too
+        return None, error
+
+
+@coroutine
+def _rest(handler: Generator[Any, Any, object], first: object) -> Generator[Any, Any, object]:
+    """Await what was begun already."""
+    waited, error, here = first, None, None
+    while True:
+        try:
+            yield waited
+        except BaseException as thrown:  # noqa: BLE001  # given to the handler below, outside of this clause
+            here = thrown.__traceback__
+            error = thrown.with_traceback(None if here is None else here.tb_next)
+        try:
+            waited = next(handler) if error is None else handler.throw(error)
+        except StopIteration as end:
+            return end.value
+        finally:
+            error = here = None  # else they would hold this frame, which they know

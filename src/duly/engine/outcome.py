@@ -2,7 +2,7 @@
 
 import traceback
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
 from duly.domain.errors import Invalid, ResultInvalid, ResultTooLarge
@@ -17,6 +17,8 @@ from duly.engine.limits import Limits
 
 CALLERS = ("duly.engine.call", "duly.engine.child", "duly.engine.inline")
 """Modules that call handlers: what a traceback has up to them is of no use to a handler's author."""
+
+LONGEST_UNHANDLED = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ def crash_wait(crashes: int, luck: float) -> timedelta:
     if crashes <= 1:
         return timedelta()
     return min(timedelta(seconds=2 ** min(crashes, 10) / 2), timedelta(minutes=1)) * (0.5 + luck / 2)
+
+
+def unhandled_wait(task: Task, now: datetime) -> timedelta:
+    """As long again as the task has existed, a minute at most: back-off without a counter."""
+    return min(max(now - task.created_at, timedelta(seconds=1)), LONGEST_UNHANDLED)
 
 
 def failure_of(error: BaseException) -> Failure:

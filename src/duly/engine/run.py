@@ -16,11 +16,11 @@ from duly.engine.call import COOPERATION, Caught, Vigil, in_thread
 from duly.engine.cause import Cause
 from duly.engine.deadlines import Deadlines
 from duly.engine.handlers import Runnable, TaskType
-from duly.engine.inline import Inline
+from duly.engine.inline import Begun, Inline, begun
 from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
 from duly.engine.meter import Meter
-from duly.engine.outcome import Judge, returned
+from duly.engine.outcome import Judge, returned, unhandled_wait
 from duly.engine.patience import patiently
 from duly.engine.process import Processes
 from duly.engine.running import Running
@@ -33,8 +33,6 @@ from duly.ports.telemetry import Emit
 
 LastResort = Callable[[], Awaitable[None]]
 """Has this process ended, in which nothing else runs, because a handler does not end that was told to."""
-
-LONGEST_UNHANDLED = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +83,16 @@ class Runner:
         self._tools.bind(task)
         task_type = self._tools.handlers.find(task.type)
         if task_type is None:
-            await self._settle(task, Unhandled(task.claim, _unhandled_wait(task, self._now())), claimed_at)
+            await self._settle(task, Unhandled(task.claim, unhandled_wait(task, self._now())), claimed_at)
             slot.free()
             return
         running = self._running_of(task, task_type)
-        attempt = Attempt(running, task_type, claimed_at, slot)
+        attempt = Attempt(running, task_type, claimed_at, time.monotonic(), slot)
         self._tools.keeper.hold(running, claimed_at)
         self._running.add(running)
         try:
-            if time.monotonic() - claimed_at < self._sure or await self._still_ours(attempt):
+            if attempt.began - claimed_at < self._sure or await self._still_ours(attempt):
                 self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
-                self._deadlines.start(running)
                 fact = await self._execute(attempt)
                 if type(fact) is not Returned or running.settled_inside or slot.abandoned or not self._tools.posts:
                     await self._conclude(attempt, fact)
@@ -175,6 +172,7 @@ class Runner:
         """What the handler's end means; None: it was left behind, and settled."""
         running = attempt.running
         if attempt.type.executor == "process" or (running.task.alone and attempt.type.found_again):
+            self._deadlines.start(running, attempt.began)
             sure = partial(self._sure_of, attempt)
             return await self._tools.processes.run(running, attempt.type, attempt.judge, sure)
         try:
@@ -183,20 +181,28 @@ class Runner:
             return attempt.judge.misfit(error)
         if running.cause is not None:  # told to end before it could begin
             return _ended(running, attempt.judge, asyncio.CancelledError())
-        call = self._inline(attempt).call if attempt.type.executor == "async" else self._in_thread
-        value, raised = await call(attempt, arguments)
-        if attempt.warden is not None:
-            await asyncio.wait({attempt.warden})
+        if attempt.type.executor == "async":
+            called = begun(attempt.type, arguments)
+            value, raised = await self._in_loop(attempt, called) if isinstance(called, Begun) else called
+        else:
+            value, raised = await self._in_thread(attempt, arguments)
         if attempt.left:
             return None
         if raised is not None:
             return _ended(running, attempt.judge, raised)
         return returned(running.task, attempt.type, value, self._tools.limits)
 
-    def _inline(self, attempt: Attempt) -> Inline:
-        return Inline(attempt.slot.holder, partial(self._over, attempt), cancels=self._tools.last_resort is not None)
+    async def _in_loop(self, attempt: Attempt, begun: Begun) -> Caught:
+        """The rest of a handler that has something to wait for."""
+        self._deadlines.start(attempt.running, attempt.began)
+        over, cancels = partial(self._over, attempt), self._tools.last_resort is not None
+        caught = await Inline(attempt.slot.holder, over, cancels=cancels).rest(attempt.running, begun)
+        if attempt.warden is not None:
+            await asyncio.wait({attempt.warden})
+        return caught
 
     async def _in_thread(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
+        self._deadlines.start(attempt.running, attempt.began)
         call = in_thread(self._tools.threads, attempt.type, arguments)
         vigil = Vigil(attempt.running, call, cancels=self._tools.last_resort is not None)
         while (cause := await vigil.next()) is not None:
@@ -291,8 +297,3 @@ def _ended(running: Running, judge: Judge, error: BaseException) -> WorkerFact:
             return judge.failed(Failure("CancelledError", "The handler cancelled itself."))
         case None:
             return judge.raised(error)
-
-
-def _unhandled_wait(task: Task, now: datetime) -> timedelta:
-    """As long again as the task has existed, a minute at most: back-off without a counter."""
-    return min(max(now - task.created_at, timedelta(seconds=1)), LONGEST_UNHANDLED)
