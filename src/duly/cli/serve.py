@@ -16,6 +16,7 @@ from duly.api.app import create_app
 from duly.app import Duly
 from duly.cli.begin import begin_app, opened
 from duly.cli.child import Part
+from duly.cli.cork import CorkedHttp
 from duly.cli.exits import FAILED, OK
 from duly.cli.life import under_parent
 from duly.cli.listening import listen, parts, url_of
@@ -100,7 +101,7 @@ async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=CorkedHttp,
         ws="none",
         lifespan="off",
         log_config=None,

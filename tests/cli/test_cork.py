@@ -1,0 +1,109 @@
+"""An answer leaves in one packet; what has no body yet is not kept back."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+
+from duly.cli.cork import Cork, CorkedHttp
+
+Answer = Callable[[Send], Awaitable[None]]
+
+HEAD: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
+BODY: Message = {"type": "http.response.body", "body": b"true"}
+ASKED = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """One packet."""
+        self.sent.append(bytes(data))
+
+    def close(self) -> None:
+        """The end."""
+        self.sent.append(b"closed")
+
+
+@asynccontextmanager
+async def serving(answer: Answer) -> AsyncIterator[socket.socket]:
+    """A connection to a server that answers like this."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer(send)
+
+    server = uvicorn.Server(uvicorn.Config(app, http=CorkedHttp, lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.setblocking(False)
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+        yield client
+        server.should_exit = True
+        await running
+
+
+async def packet(client: socket.socket) -> bytes:
+    """What arrives next."""
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65_536), 10)
+
+
+async def test_head_and_body_are_sent_at_once() -> None:
+    wire = Wire()
+    cork = Cork(wire, asyncio.get_running_loop())
+
+    cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    cork.write(b"true")
+    cork.write(b"false")
+    await asyncio.sleep(0)
+
+    assert wire.sent == [b"HTTP/1.1 200 OK\r\n\r\ntrue", b"false"]
+
+
+async def test_a_head_is_sent_before_the_connection_is_closed() -> None:
+    wire = Wire()
+    cork = Cork(wire, asyncio.get_running_loop())
+
+    cork.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    cork.close()
+
+    assert wire.sent == [b"HTTP/1.1 204 No Content\r\n\r\n", b"closed"]
+
+
+async def test_a_head_whose_body_is_late_does_not_wait_for_it() -> None:
+    seen = asyncio.Event()
+
+    async def answer(send: Send) -> None:
+        await send(HEAD)
+        await seen.wait()
+        await send(BODY)
+
+    async with serving(answer) as client:
+        client.sendall(ASKED)
+        first = await packet(client)
+        seen.set()
+        rest = await packet(client)
+
+    assert first.endswith(b"\r\n\r\n")
+    assert rest == b"true"
+
+
+async def test_one_connection_gives_many_answers() -> None:
+    async def answer(send: Send) -> None:
+        await send(HEAD)
+        await send(BODY)
+
+    async with serving(answer) as client:
+        answers: list[bytes] = []
+        for _ in range(3):
+            client.sendall(ASKED)
+            answers.append(await packet(client))
+
+    assert [one[-8:] for one in answers] == [b"\r\n\r\ntrue"] * 3
