@@ -50,10 +50,11 @@ class Meter:
         self._totals: Figures = {}
         self._sets = Sets()
 
-    def submitted(self, task: Task) -> None:
-        """A task was committed."""
+    def submitted(self, *tasks: Task) -> None:
+        """These were committed."""
         with self._lock:
-            self._counts[task.queue, task.type].submitted += 1
+            for task in tasks:
+                self._counts[task.queue, task.type].submitted += 1
 
     def started(self, task: Task, wait: float) -> None:
         """A task was claimed after it had been ready for so many seconds."""

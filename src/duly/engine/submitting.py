@@ -52,7 +52,7 @@ class Submitting:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
-        self._adding = Gather[Task, Task](self._add, lambda task: len(task.payload))
+        self._adding = Gather[Task, Task](self._add_and_tell, lambda task: len(task.payload))
         self._keyed = KeyedLane(KEYED_AT_ONCE, ROOM)
         self._cap = QueueCap(self._store.queues.depths, parts.limits.max_pending)
 
@@ -73,7 +73,9 @@ class Submitting:
             return (await self._submit_once(once, lambda: [self.make(wanted)]))[0]
         task = self.make(wanted)
         await self._cap.admit([task])
-        return self._all_accepted([task], [await self._add_one(task)])[0]
+        if task.key is None:
+            return Accepted(await self._adding(task), created=True)
+        return self._all_accepted([task], [await self._add_keyed(task, task.key)])[0]
 
     async def submit_many(
         self, wanted: Sequence[Submission], once: OnceKey | None, within: Collection[str] | None
@@ -89,8 +91,7 @@ class Submitting:
 
     def announce(self, *tasks: Task) -> None:
         """See Tasks."""
-        for task in tasks:
-            self._parts.meter.submitted(task)
+        self._parts.meter.submitted(*tasks)
         self._parts.herald.changed(*tasks)
 
     async def _submit_once(
@@ -140,14 +141,18 @@ class Submitting:
                 raise TaskPurged(task_id)
         return [Accepted(found[task_id], created=False, replayed=True) for task_id in seen.ids]
 
-    async def _add_one(self, task: Task) -> Task:
-        if task.key is None:
-            return await self._adding(task)
+    async def _add_keyed(self, task: Task, key: str) -> Task:
         try:
-            async with self._keyed.turn(("key", task.type, task.key), IN_FLIGHT):
+            async with self._keyed.turn(("key", task.type, key), IN_FLIGHT):
                 return (await self._add([task]))[0]
         except TimeoutError as error:
-            raise KeyInFlight(task.key) from error
+            raise KeyInFlight(key) from error
+
+    async def _add_and_tell(self, tasks: Sequence[Task]) -> list[Task]:
+        """Tasks without keys: all are new. They are told of together, whoever of their callers has left meanwhile."""
+        stored = await self._add(tasks)
+        self.announce(*stored)
+        return stored
 
     async def _add(self, tasks: Sequence[Task], within: Collection[str] | None = None) -> list[Task]:
         return await patiently(lambda: self._store.tasks.add(tasks, within=within), self._parts.patience)
