@@ -27,6 +27,7 @@ from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
 from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
+from duly.stores.sql.postgres_plain import plain_columns
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.rows import CLAIMED_COLUMNS, claim_values, claimed_of, is_new, new_values, task_of, values_of
 from duly.stores.sql.runner import Waited
@@ -78,12 +79,15 @@ class PostgresLane:
 
     async def insert(self, new: Sequence[Task]) -> None:
         """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
-        if all(map(is_new, new)):
-            inserted = await self._fetch(statements.INSERT_NEW, *zip(*map(new_values, new), strict=True))
+        plain = plain_columns(new)
+        if plain is not None:
+            [(inserted,)] = await self._fetch(statements.INSERT_PLAIN, *plain)
+        elif all(map(is_new, new)):
+            inserted = len(await self._fetch(statements.INSERT_NEW, *zip(*map(new_values, new), strict=True)))
         else:
             rows = [tuple(values_of(task).values()) for task in new]
-            inserted = await self._fetch(statements.INSERT, *zip(*rows, strict=True))
-        if len(inserted) < len(new):
+            inserted = len(await self._fetch(statements.INSERT, *zip(*rows, strict=True)))
+        if inserted < len(new):
             raise RowExists
 
     async def claim(

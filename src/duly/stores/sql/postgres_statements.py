@@ -13,12 +13,13 @@ _ROW = ", ".join(f't."{column.name}"' for column in TASK_COLUMNS)
 _CLAIMED = ", ".join(f't."{name}"' for name in CLAIMED_COLUMNS)
 
 
+def _type_of(name: str) -> str:
+    return tasks.c[name].type.compile(_DIALECT).split("(")[0]
+
+
 def _insert(columns: Sequence[str], constants: Mapping[str, str]) -> str:
     names = ", ".join(f'"{name}"' for name in (*columns, *constants))
-    arrays = ", ".join(
-        f"${position}::{tasks.c[name].type.compile(_DIALECT).split('(')[0]}[]"
-        for position, name in enumerate(columns, start=1)
-    )
+    arrays = ", ".join(f"${position}::{_type_of(name)}[]" for position, name in enumerate(columns, start=1))
     return f"""
 INSERT INTO duly_tasks ({names})
 SELECT {", ".join(("x.*", *constants.values()))} FROM unnest({arrays}) AS x
@@ -31,6 +32,40 @@ INSERT = _insert(values_columns(), {})
 
 INSERT_NEW = _insert(NEW_COLUMNS, NEW_CONSTANTS)
 """Half of the values need not be sent."""
+
+
+_KIND = ("type", "queue", "precedence", "max_attempts", "timeout_us", "tags")
+"""What tasks of one kind have in common, in the order of ``plain_columns``."""
+
+
+def _insert_plain() -> str:
+    kinds = ", ".join(
+        f"(${position}::{_type_of(name)}[])[coalesce(x.kind, 1)]" for position, name in enumerate(_KIND, start=7)
+    )
+    return f"""
+WITH added AS (
+    INSERT INTO duly_tasks (
+        id, payload, created_at, run_at, request_id, traceparent, {", ".join((*_KIND, "state", *NEW_CONSTANTS))}
+    )
+    SELECT x.id, x.payload, x.at, x.at, x.request_id, x.traceparent, {kinds},
+        {", ".join(("'pending'", *NEW_CONSTANTS.values()))}
+    FROM unnest(
+        string_to_array($1, ',')::uuid[],
+        string_to_array($2, chr(1)),
+        string_to_array($3, ',')::timestamptz[],
+        string_to_array($4, chr(1), ''),
+        string_to_array($5, chr(1), ''),
+        string_to_array($6, ',')::int[]
+    ) AS x (id, payload, at, request_id, traceparent, kind)
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+)
+SELECT count(*) FROM added
+"""  # noqa: S608  # names of columns, not values
+
+
+INSERT_PLAIN = _insert_plain()
+"""A batch of a few kinds, as texts; without numbers of kinds all are of the first. Tells how many were inserted."""
 
 
 def _ready(which: str, order: str = "") -> str:
