@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from duly.api.errors import UnsupportedCoding, UnsupportedMediaType
 from duly.api.fields import fields_of
 from duly.api.headers import is_json
+from duly.api.inbox import Inbox
 from duly.domain.errors import BadRequest, Flaw, Invalid, TooLarge
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,6 +49,15 @@ async def read_bytes(request: Request, limit: int) -> bytes:
     declared = fields_of(request.scope).first(b"content-length") or ""
     if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):  # noqa: PLR2004  # digits of an int64
         raise _too_large(limit)
+    inbox = request.receive
+    if isinstance(inbox, Inbox) and (whole := inbox.whole()) is not None:
+        if len(whole) > limit:
+            raise _too_large(limit)
+        return whole
+    return await _received(request, limit)
+
+
+async def _received(request: Request, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:

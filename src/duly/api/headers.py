@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from duly.api.errors import NotAcceptable
@@ -65,8 +65,10 @@ def idempotency_key(given: list[str]) -> str | None:
     return key
 
 
-def preferred_wait(given: Iterable[str]) -> timedelta | None:
+def preferred_wait(given: Sequence[str]) -> timedelta | None:
     """How long the client is willing to wait (RFC 7240), at most LONGEST_WAIT. Other and bad preferences count not."""
+    if not given:
+        return None
     text = _QUOTED.sub(_unquoted, ",".join(given)[:_LONGEST_PREFER])
     for preference in text.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
@@ -143,8 +145,10 @@ def _media_range(part: str) -> tuple[str, float]:
 
 def is_json(content_type: str) -> bool:
     """Whether a Content-Type is application/json or a +json type."""
+    if content_type == JSON:
+        return True
     media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+    return media_type == JSON or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def seen_version(values: Sequence[str]) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 from duly.api.door import REQUEST_ID
 from duly.api.fields import fields_of
 from duly.api.headers import JSON, check_accepts, request_id
+from duly.api.inbox import Inbox
 from duly.api.problems import problem, row_of
 from duly.api.rights import rate_fields
 from duly.domain.errors import DulyError
@@ -74,7 +75,7 @@ class DirectRoute(ProblemRoute):
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
-        response = await self._answer(Request(scope, receive, send))
+        response = await self._answer(Request(scope, Inbox(receive), send))
         await response(scope, receive, send)
 
 
