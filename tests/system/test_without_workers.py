@@ -23,7 +23,7 @@ async def main():
         task = await app.reverse.submit(text="a")
         alive = await app.duly.service.overview.workers()
         waiting = await app.duly.service.tasks.waiting([await task.task()])
-        return {"workers": len(alive), "why": [why.reason for why in waiting.values()], "state": await task.status()}
+        return {"workers": len(alive), "why": [why.reason for why in waiting], "state": await task.status()}
 
 imported = threading.active_count() - before
 print(json.dumps({"imported": imported} | asyncio.run(main())))

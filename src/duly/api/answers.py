@@ -6,10 +6,11 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.state import State
-from duly.domain.task import Task, TaskId
+from duly.domain.task import Task
 from duly.engine.service import Service
 from duly.wire.encode import View, task_json, waiting_json
 
@@ -29,8 +30,13 @@ class JsonResponse(Response):
         self.raw_headers = [
             (b"content-length", b"%d" % len(self.body)),
             (b"content-type", b"application/json"),
-            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()),
+            *[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
         ]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def json_response(text: str, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
@@ -42,26 +48,29 @@ async def task_response(
     service: Service, task: Task, view: View, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """One task, with ``Retry-After`` while it is not final."""
-    reasons = await reasons_to_wait(service, [task])
+    [reason] = await reasons_to_wait(service, [task])
     sent = dict(headers or {})
     if not task.final:
         sent["retry-after"] = str(retry_after(service, task))
-    return json_response(task_json(task, reasons.get(task.id, NO_REASON), view=view), status, sent)
+    return json_response(task_json(task, reason, view=view), status, sent)
 
 
-async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> dict[TaskId, str]:
+async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> list[str]:
     """Why each of these does not run yet, as JSON. What was committed is answered even when nobody can say why."""
     try:
         found = await service.tasks.waiting(tasks)
     except StoreUnavailable:
-        return {}
-    texts = {why: waiting_json(why.reason, why.detail, why.until) for why in set(found.values())}
-    return {task_id: texts[why] for task_id, why in found.items()}
+        return [NO_REASON] * len(tasks)
+    texts: dict[int, str] = {id(None): NO_REASON}
+    for why in found:
+        if why is not None and id(why) not in texts:
+            texts[id(why)] = waiting_json(why.reason, why.detail, why.until)
+    return [texts[id(why)] for why in found]
 
 
-def tasks_json(tasks: Iterable[Task], reasons: Mapping[TaskId, str], view: View) -> str:
+def tasks_json(tasks: Sequence[Task], reasons: Sequence[str], views: Iterable[View]) -> str:
     """Tasks as the elements of a JSON array, without its brackets."""
-    return ",".join(task_json(task, reasons.get(task.id, NO_REASON), view=view) for task in tasks)
+    return ",".join([task_json(task, why, view=view) for task, why, view in zip(tasks, reasons, views, strict=False)])
 
 
 def etag(task: Task) -> str:

@@ -139,8 +139,22 @@ def permitted(request: Request, wanted: View) -> View:
 def permitted_of(request: Request, accepted: Accepted) -> View:
     """Of an accepted task: one with a ``key`` may be somebody else's, unless it was made right now."""
     identity = identity_of(request)
-    own = accepted.created or accepted.task.key is None or identity.holds(Scope.READ)
+    own = _own(accepted) or identity.holds(Scope.READ)
     return permitted(request, View.FULL if own and identity.sees(accepted.task.queue) else View.BASIC)
+
+
+def permitted_of_all(request: Request, accepted: Sequence[Accepted]) -> list[View]:
+    """The same of each: what is asked of it is one thing for all tasks of one queue."""
+    views: dict[tuple[bool, str], View] = {}
+    for one in accepted:
+        place = (_own(one), one.task.queue)
+        if place not in views:
+            views[place] = permitted_of(request, one)
+    return [views[_own(one), one.task.queue] for one in accepted]
+
+
+def _own(accepted: Accepted) -> bool:
+    return accepted.created or accepted.task.key is None
 
 
 def check_submits(request: Request, service: Service, wanted: Sequence[Submission]) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from duly.api.answers import NO_REASON, reasons_to_wait
+from duly.api.answers import reasons_to_wait
 from duly.api.headers import STREAM
 from duly.api.presence import ClientLeft, until_left
 from duly.domain.errors import TooMany
@@ -112,5 +112,5 @@ async def events_of(
 async def _event(service: Service, task: Task, known: int, view: View) -> str:
     """Between two versions there is progress only: it has no id, so that a reader resumes after the version."""
     head = "event: progress" if task.version == known else f"id: {task.version}\nevent: {task.state}"
-    reasons = await reasons_to_wait(service, [task])
-    return f"{head}\ndata: {task_json(task, reasons.get(task.id, NO_REASON), view=view)}\n\n"
+    [reason] = await reasons_to_wait(service, [task])
+    return f"{head}\ndata: {task_json(task, reason, view=view)}\n\n"

@@ -6,7 +6,6 @@ from typing import NewType
 from uuid import UUID
 
 from duly.domain.errors import ClaimLost
-from duly.domain.moment import rfc3339
 from duly.domain.state import FINAL, Reason, State
 
 TaskId = NewType("TaskId", UUID)
@@ -82,14 +81,6 @@ class Task:
         text: str | None = self.__dict__.get("_id_text")
         if text is None:
             text = self.__dict__["_id_text"] = str(self.id)
-        return text
-
-    @property
-    def created_text(self) -> str:
-        """When it was made, as RFC 3339 has it; made once, as a submit both stores and shows it."""
-        text: str | None = self.__dict__.get("_created_text")
-        if text is None:
-            text = self.__dict__["_created_text"] = rfc3339(self.created_at)
         return text
 
     @property

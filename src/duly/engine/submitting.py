@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from duly.domain.errors import (
     Flaw,
@@ -65,7 +65,10 @@ class Submitting:
     def make(self, wanted: Submission) -> Task:
         """See Tasks."""
         now = self._store.clock.now()
-        return to_task(wanted, self._parts.handlers, self._parts.limits, self._parts.ids.new(now), now)
+        return self._task(wanted, self._parts.ids.new(now), now)
+
+    def _task(self, wanted: Submission, task_id: TaskId, now: datetime) -> Task:
+        return to_task(wanted, self._parts.handlers, self._parts.limits, task_id, now)
 
     async def submit(self, wanted: Submission, once: OnceKey | None) -> Accepted:
         """See Tasks."""
@@ -158,16 +161,19 @@ class Submitting:
         return await patiently(lambda: self._store.tasks.add(tasks, within=within), self._parts.patience)
 
     def _all_accepted(self, tasks: Sequence[Task], stored: Sequence[Task]) -> list[Accepted]:
-        accepted = [Accepted(kept, kept.id == task.id) for task, kept in zip(tasks, stored, strict=True)]
+        accepted = [
+            Accepted(kept, kept is task or kept.id == task.id) for task, kept in zip(tasks, stored, strict=True)
+        ]
         self.announce(*(one.task for one in accepted if one.created))
         return accepted
 
     def _make_all(self, wanted: Sequence[Submission]) -> list[Task]:
         tasks: list[Task] = []
         flaws: list[Flaw] = []
-        for index, one in enumerate(wanted):
+        now = self._store.clock.now()
+        for index, (one, task_id) in enumerate(zip(wanted, self._parts.ids.several(now, len(wanted)), strict=True)):
             try:
-                tasks.append(self.make(one))
+                tasks.append(self._task(one, task_id, now))
             except Invalid as error:
                 flaws += [replace(flaw, pointer=f"/tasks/{index}{flaw.pointer}") for flaw in error.flaws]
         if flaws:

@@ -172,12 +172,12 @@ class Tasks:
         task = await self._fresh(task_id)  # before its events: an event that is not there yet is none that is missing
         return story.tell(task, await self._store.history.events(task_id))
 
-    async def waiting(self, tasks: Sequence[Task]) -> dict[TaskId, Waiting]:
-        """Why each of these is not running yet; those that run or are final are absent."""
+    async def waiting(self, tasks: Sequence[Task]) -> list[Waiting | None]:
+        """Why each of these is not running yet, in their order; None of those that run or are final."""
         if all(task.state is not State.PENDING and task.state is not State.SCHEDULED for task in tasks):
-            return {}
+            return [None] * len(tasks)
         view = await self._landscape.view()
-        return {task.id: why for task in tasks if (why := view.waiting(task)) is not None}
+        return [view.waiting(task) for task in tasks]
 
     async def _replacement(self, task_id: TaskId, payload: object) -> str:
         task = await self._fresh(task_id)

@@ -28,13 +28,12 @@ def task_json(task: Task, waiting: str = "null", *, view: View = View.FULL) -> s
     """The task as ``wire.task.Task`` would be written, in ASCII; ``waiting`` is JSON, a ``wire.task.Waiting``."""
     contents = "" if view is View.BASIC else f'"payload":{task.payload},"result":{task.result or "null"},'
     tags = ",".join(map(quoted, task.tags))
-    run_at = task.created_text if task.run_at is task.created_at else rfc3339(task.run_at)
     return (
         f'{{"id":"{task.id_text}","type":{quoted(task.type)},"queue":{quoted(task.queue)},"state":"{task.state.value}",'
         f'"reason":{_text(task.reason)},"priority":{task.priority},{contents}"error":{error_json(task.error, view)},'
         f'"progress":{task.progress or "null"},"attempt":{task.attempt},"failures":{task.failures},'
-        f'"max_attempts":{task.max_attempts},"run_at":"{run_at}",'
-        f'"created_at":"{task.created_text}","started_at":{_time(task.started_at)},'
+        f'"max_attempts":{task.max_attempts},"run_at":"{rfc3339(task.run_at)}",'
+        f'"created_at":"{rfc3339(task.created_at)}","started_at":{_time(task.started_at)},'
         f'"finished_at":{_time(task.finished_at)},"expires_at":{_time(task.expires_at)},"key":{_text(task.key)},'
         f'"tags":[{tags}],"version":{task.version},"waiting":{waiting}}}'
     )

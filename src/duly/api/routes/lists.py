@@ -1,6 +1,7 @@
 """`GET /v1/tasks`: one page of tasks, newest first."""
 
 from collections.abc import Callable, Mapping
+from itertools import repeat
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -34,7 +35,7 @@ class ListRoutes:
         reasons = await reasons_to_wait(service, page.tasks)
         cursor = None if page.next is None else encode_cursor(page.next)
         following = "null" if cursor is None else f'"{cursor}"'
-        text = f'{{"tasks":[{tasks_json(page.tasks, reasons, view)}],"next":{following}}}'
+        text = f'{{"tasks":[{tasks_json(page.tasks, reasons, repeat(view))}],"next":{following}}}'
         return json_response(text, 200, {} if cursor is None else {"link": _link(request, given, cursor)})
 
     def add_to(self, router: APIRouter) -> None:

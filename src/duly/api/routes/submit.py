@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -16,13 +17,23 @@ from duly.api.headers import preferred_wait, traceparent
 from duly.api.once import once_key
 from duly.api.presence import while_present
 from duly.api.query import parameters
-from duly.api.rights import check_accepted, check_submits, count_tasks, identity_of, permitted_of, still_let_in
+from duly.api.rights import (
+    check_accepted,
+    check_submits,
+    count_tasks,
+    identity_of,
+    permitted_of,
+    permitted_of_all,
+    still_let_in,
+)
 from duly.domain.errors import StoreUnavailable
 from duly.engine.service import Service
 from duly.engine.submission import Submission
 from duly.engine.submitting import Accepted
 from duly.wire.submit import Batch, Submit
 from duly.wire.task import Task, Tasks
+
+_quoted = lru_cache(maxsize=64)(quote)
 
 REPLAYED = {"idempotency-replayed": "true"}
 
@@ -43,7 +54,7 @@ class SubmitRoutes:
         parameters(request, ())
         body = await read_json(request, service.limits.max_body)
         once = once_key(request, body)
-        wanted = _submission(fitted(Submit, body), request)
+        wanted = _submission(fitted(Submit, body), request.scope[REQUEST_ID], _trace(request))
         check_submits(request, service, [wanted])
         accepted = await service.tasks.submit(wanted, once)
         check_accepted(request, accepted)
@@ -57,14 +68,15 @@ class SubmitRoutes:
         service = self._service()
         parameters(request, ())
         body = await read_json(request, service.limits.max_body)
-        wanted = [_submission(one, request) for one in fitted(Batch, body).tasks]
+        name, trace = request.scope[REQUEST_ID], _trace(request)
+        wanted = [_submission(one, name, trace) for one in fitted(Batch, body).tasks]
         check_submits(request, service, wanted)
         await count_tasks(request, service, len(wanted))
         within = identity_of(request).queues
         accepted = await service.tasks.submit_many(wanted, once_key(request, body), within)
-        reasons = await reasons_to_wait(service, [one.task for one in accepted])
-        shown = (tasks_json([one.task], reasons, permitted_of(request, one)) for one in accepted)
-        text = f'{{"tasks":[{",".join(shown)}]}}'
+        tasks = [one.task for one in accepted]
+        reasons = await reasons_to_wait(service, tasks)
+        text = f'{{"tasks":[{tasks_json(tasks, reasons, permitted_of_all(request, accepted))}]}}'
         if any(one.replayed for one in accepted):
             return json_response(text, 200, REPLAYED)
         return json_response(text, 202)
@@ -101,7 +113,11 @@ class SubmitRoutes:
         )
 
 
-def _submission(wanted: Submit, request: Request) -> Submission:
+def _trace(request: Request) -> str | None:
+    return traceparent(fields_of(request.scope).all(b"traceparent"))
+
+
+def _submission(wanted: Submit, request_id: str, trace: str | None) -> Submission:
     return Submission(
         type=wanted.type,
         payload=wanted.payload,
@@ -115,8 +131,8 @@ def _submission(wanted: Submit, request: Request) -> Submission:
         key=wanted.key,
         tags=wanted.tags,
         callback_url=wanted.callback_url,
-        request_id=request.scope[REQUEST_ID],
-        traceparent=traceparent(fields_of(request.scope).all(b"traceparent")),
+        request_id=request_id,
+        traceparent=trace,
     )
 
 
@@ -133,7 +149,7 @@ async def _finished(service: Service, request: Request, accepted: Accepted, wait
 
 
 async def _accepted(service: Service, request: Request, accepted: Accepted, wait: timedelta | None) -> Response:
-    headers = {"location": f"{quote(request.scope['path'])}/{accepted.task.id_text}"}
+    headers = {"location": f"{_quoted(request.scope['path'])}/{accepted.task.id_text}"}
     if wait and accepted.task.final:
         headers["preference-applied"] = f"wait={wait.total_seconds():.0f}"
     if accepted.replayed:

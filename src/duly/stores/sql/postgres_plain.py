@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from duly.domain.changed import UNTOUCHED
+from duly.domain.moment import rfc3339
 from duly.domain.state import State
 from duly.domain.task import HIGHEST_PRIORITY, Task
 from duly.stores.sql.rows import tags_text
@@ -36,7 +37,7 @@ def plain_columns(new: Sequence[Task]) -> tuple[object, ...] | None:
     return (
         ",".join([task.id_text for task in new]),
         _BETWEEN.join([task.payload for task in new]),
-        ",".join([task.created_text for task in new]),
+        ",".join([rfc3339(task.created_at) for task in new]),
         *texts,
         ",".join(map(str, numbers)) if len(kinds) > 1 else None,
         *map(list, zip(*map(_columns_of, kinds), strict=True)),
