@@ -1,6 +1,7 @@
 """Connections that stay open and carry nothing any more: each call ends in time, and the next ones get new ones."""
 
 import asyncio
+import time
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
@@ -72,3 +73,19 @@ async def _many_calls(store, task):
     calls = [store.tasks.get([task.id]) for _ in range(5)]
     calls += [store.tasks.cancelling([task.id]) for _ in range(5)]
     await asyncio.gather(*calls)
+
+
+@pytest.mark.parametrize("wire_and_store", ["postgresql"], indirect=True)
+async def test_closing_waits_a_moment_for_dead_connections_and_reports_none(wire_and_store, caplog):
+    """Once, a good-bye that took long was logged as an error of the pool, and each was waited for ten seconds."""
+    wire, store = wire_and_store
+    task = a_task()
+    await store.tasks.add([task])
+    await _many_calls(store, task)
+    wire.turn(Mode.HALF_OPEN)
+
+    began = time.monotonic()
+    await store.close()
+
+    assert time.monotonic() - began < LONGEST.total_seconds()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
 
-GOODBYE = timedelta(seconds=0.5)
+GOODBYE = timedelta(seconds=1)
 """A server that has not answered within that time is left behind: it notices by itself."""
 
 
