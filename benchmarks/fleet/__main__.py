@@ -1,0 +1,134 @@
+"""What many workers cost while nothing happens, and how they share work when there is some.
+
+Run: python -m benchmarks.fleet [--workers 10] [--in-processes 10] [--seconds 30] [--tasks 2000]
+
+Workers on a PostgreSQL server of their own, and no API process: ``duly worker --processes N``, or, with fewer processes
+than workers, as many workers in each. One row for a rest, and one for each kind of work: tasks that are done at once,
+and tasks that wait for 100 ms.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+import sqlalchemy as sa
+from benchmarks.fleet.app import duly as app
+from benchmarks.fleet.looks import Looks, cells
+
+from duly.assembly import open_core
+from duly.engine.submission import Submission
+from duly.settings import Settings
+from duly.stores.sql.migrate import migrate
+from tests.support.databases import blocking_url
+from tests.support.processes import eventually
+from tests.support.servers import PostgresServer, ended
+
+WARM_SECONDS = 20
+START_SECONDS = 1_200
+BATCH = 100
+APP = ("benchmarks.fleet.app:duly", "--app-dir", str(Path(__file__).parents[2]), "--queues", "default,media,web")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """So many workers in so many processes."""
+
+    workers: int
+    processes: int
+
+    @contextmanager
+    def working(self, env: dict[str, str], looks: Looks) -> Iterator[list[psutil.Process]]:
+        """The processes, once all workers are there and have come to rest."""
+        with ExitStack() as stack:
+            parents = [stack.enter_context(_running(command, env)) for command in self._commands()]
+            eventually(lambda: looks.workers() == self.workers, START_SECONDS)
+            time.sleep(WARM_SECONDS)
+            own = [psutil.Process(parent.pid) for parent in parents]
+            yield own[0].children() if self.processes == self.workers > 1 else own
+
+    def _commands(self) -> list[list[str]]:
+        if self.processes == self.workers:
+            return [[sys.executable, "-m", "duly", "worker", *APP, "--processes", str(self.processes)]]
+        each, rest = divmod(self.workers, self.processes)
+        counts = [each + (number < rest) for number in range(self.processes)]
+        return [[sys.executable, "-m", "benchmarks.fleet.crowded", str(count)] for count in counts]
+
+
+@contextmanager
+def _running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as parent:
+        try:
+            yield parent
+        finally:
+            parent.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def a_server(max_connections: int) -> Iterator[PostgresServer]:
+    """A PostgreSQL with the tables in it."""
+    with tempfile.TemporaryDirectory(prefix="duly-fleet-") as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "server"
+        folder.mkdir()
+        server = PostgresServer(folder)
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write(f"\nmax_connections = {max_connections}\n")
+        with ended(server):
+            asyncio.run(migrate(server.url))
+            yield server
+
+
+async def submit(url: str, kind: str, count: int) -> None:
+    """Commit so many tasks, a hundred to a transaction, and ring for them as an API process does."""
+    async with open_core(Settings(database_url=url, log_level="warning"), app.handlers) as core:
+        for start in range(0, count, BATCH):
+            part = range(start, min(start + BATCH, count))
+            await core.service.tasks.submit_many([Submission(type=kind, payload={"number": each}) for each in part])
+
+
+def measured(fleet: Fleet, server: PostgresServer, given: argparse.Namespace) -> Iterator[str]:
+    """A row for the rest, and one for each kind of work."""
+    engine = sa.create_engine(blocking_url(server.url), poolclass=sa.NullPool)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
+    env |= {"DULY_LOG_LEVEL": "warning", "DULY_DATABASE_URL": server.url, "DULY_QUEUES": "default,media,web"}
+    looks = Looks(engine)
+    with fleet.working(env, looks) as processes:
+        look = partial(looks.used, processes)
+        before = look()
+        time.sleep(given.seconds)
+        yield cells("rest", fleet.workers, fleet.processes, *looks.idle(before, look(), processes, fleet.workers))
+        for kind in ("fleet.short", "fleet.wait") if given.tasks else ():
+            before = look()
+            asyncio.run(submit(server.url, kind, given.tasks))
+            eventually(lambda kind=kind: looks.left(kind) == 0, START_SECONDS)
+            yield cells(kind, fleet.workers, fleet.processes, *looks.busy(before, look(), kind, given.tasks))
+
+
+def main() -> int:
+    """Print the rows as they come."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=10)
+    parser.add_argument("--in-processes", type=int)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--tasks", type=int, default=2_000)
+    parser.add_argument("--max-connections", type=int, default=1_500)
+    given = parser.parse_args()
+    with a_server(given.max_connections) as server:
+        for row in measured(Fleet(given.workers, given.in_processes or given.workers), server, given):
+            print(row, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
