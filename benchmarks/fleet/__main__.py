@@ -89,9 +89,9 @@ def a_server(max_connections: int) -> Iterator[PostgresServer]:
             yield server
 
 
-async def submit(url: str, kind: str, count: int) -> None:
+async def submit(settings: Settings, kind: str, count: int) -> None:
     """Commit so many tasks, a hundred to a transaction, and ring for them as an API process does."""
-    async with open_core(Settings(database_url=url, log_level="warning"), app.handlers) as core:
+    async with open_core(settings, app.handlers) as core:
         for start in range(0, count, BATCH):
             part = range(start, min(start + BATCH, count))
             await core.service.tasks.submit_many([Submission(type=kind, payload={"number": each}) for each in part])
@@ -102,6 +102,7 @@ def measured(fleet: Fleet, server: PostgresServer, given: argparse.Namespace) ->
     engine = sa.create_engine(blocking_url(server.url), poolclass=sa.NullPool)
     env = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
     env |= {"DULY_LOG_LEVEL": "warning", "DULY_DATABASE_URL": server.url, "DULY_QUEUES": "default,media,web"}
+    env |= {"DULY_BELL_URL": given.bell_url} if given.bell_url else {}
     looks = Looks(engine)
     with fleet.working(env, looks) as processes:
         look = partial(looks.used, processes)
@@ -110,7 +111,7 @@ def measured(fleet: Fleet, server: PostgresServer, given: argparse.Namespace) ->
         yield cells("rest", fleet.workers, fleet.processes, *looks.idle(before, look(), processes, fleet.workers))
         for kind in ("fleet.short", "fleet.wait") if given.tasks else ():
             before = look()
-            asyncio.run(submit(server.url, kind, given.tasks))
+            asyncio.run(submit(Settings(database_url=server.url, bell_url=given.bell_url), kind, given.tasks))
             eventually(lambda kind=kind: looks.left(kind) == 0, START_SECONDS)
             yield cells(kind, fleet.workers, fleet.processes, *looks.busy(before, look(), kind, given.tasks))
 
@@ -123,6 +124,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--tasks", type=int, default=2_000)
     parser.add_argument("--max-connections", type=int, default=1_500)
+    parser.add_argument("--bell-url", help="A Redis that rings instead of PostgreSQL.")
     given = parser.parse_args()
     with a_server(given.max_connections) as server:
         for row in measured(Fleet(given.workers, given.in_processes or given.workers), server, given):

@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -199,6 +199,40 @@ class _DeafWire:
 
     async def watch(self) -> None:
         await asyncio.Event().wait()
+
+
+class _Shared:
+    """What all hear that one sends."""
+
+    def __init__(self) -> None:
+        self.heard: list[Callable[[str], None]] = []
+        self.sent = 0
+
+    @asynccontextmanager
+    async def connected(self, heard: Callable[[str], None]) -> AsyncIterator["_Shared"]:
+        self.heard.append(heard)
+        yield self
+
+    async def send(self, payloads: list[str]) -> None:
+        self.sent += 1
+        for heard in self.heard:
+            heard(payloads[0])
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_of_many_who_hear_each_other_few_ping(monkeypatch):
+    """A hundred idle workers rang each other out of their sleep a thousand times in ten seconds."""
+    monkeypatch.setattr(ringing, "PING_EVERY", timedelta(milliseconds=200))
+    wire, told = _Shared(), Told()
+    async with AsyncExitStack() as stack:
+        bells = [await stack.enter_async_context(ringing_over(wire.connected, LocalBell(), told)) for _ in range(50)]
+        await asyncio.sleep(2)  # ten intervals: five hundred pings if each sent its own
+
+        assert 1 <= wire.sent <= 250
+        assert all([await bell.comes_back(SOON) for bell in bells])
+    assert not told.counted
 
 
 async def test_a_bell_that_hears_nothing_says_so_once_and_rings_here(monkeypatch):

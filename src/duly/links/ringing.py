@@ -17,6 +17,9 @@ from duly.ports.bell import Bell, Ear
 from duly.ports.telemetry import Emit
 
 PING_EVERY = timedelta(seconds=10)
+LONGEST_UNPINGED = 30
+"""After so many intervals in which others were heard it pings all the same: what it sends may go another way."""
+
 SEND_LIMIT = timedelta(seconds=5)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """In seconds, between two attempts to connect."""
@@ -73,6 +76,10 @@ class WiredBell:
         self._gathered = _Gathered()
         self._echo = asyncio.Event()
         self._pings = 0
+        self._heard = 0
+        """How often in a row something arrived from others between two looks: who hears them needs no ping."""
+        self._silent = True
+        """Whether nothing arrived since the last look."""
 
     def ring(self, topics: Collection[str]) -> None:
         """See Bell."""
@@ -91,6 +98,7 @@ class WiredBell:
     async def comes_back(self, longest: timedelta) -> bool:
         """Whether what is sent now is heard in time; not so while the server is away, nor behind PgBouncer."""
         self._echo.clear()
+        self._heard = LONGEST_UNPINGED
         self._gathered.poke()
         try:
             async with asyncio.timeout(longest.total_seconds()):
@@ -120,8 +128,8 @@ class WiredBell:
 
     def _hear(self, payload: str) -> None:
         sender, *topics = payload.split("\n")
+        self._pings, self._silent = 0, False
         if sender == self._me:
-            self._pings = 0
             self._echo.set()
         elif topics == [EVERYBODY]:
             self._local.ring_all()
@@ -133,14 +141,25 @@ class WiredBell:
         raise ConnectionError("the connection ended")
 
     async def _send_forever(self, wire: Wire) -> None:
-        """What gathered while the last was sent; a ping when nothing rings for a while."""
+        """What gathered while the last was sent; a ping when nothing was heard for a while.
+
+        A ping wakes all who listen: were each of a hundred to send its own, PostgreSQL would wake somebody a thousand
+        times in ten seconds.
+        """
         while True:
             topics = await self._gathered.take(PING_EVERY)
+            if not topics and not self._needs_a_ping():
+                continue
             self._pings += not topics
             if self._pings == 2:  # noqa: PLR2004  # the one before came not back
                 self._emit("bell.deafened", {"detail": "what is sent is not heard: a pooler in transaction mode?"})
             async with asyncio.timeout(SEND_LIMIT.total_seconds()):
                 await wire.send(packed(self._me, topics))
+
+    def _needs_a_ping(self) -> bool:
+        heard, self._silent = not self._silent, True
+        self._heard = self._heard + 1 if heard and self._heard < LONGEST_UNPINGED else 0
+        return self._heard == 0
 
 
 class _Gathered:
