@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from duly.engine.background import in_background
+from duly.engine.background import in_background, unless
 from tests.support.telling import Told
 
 
@@ -92,3 +92,34 @@ async def test_a_cancel_of_whoever_closes_it_is_not_swallowed() -> None:
     await asyncio.sleep(0.01)
 
     assert task.cancelled()
+
+
+async def test_what_is_done_before_the_stop_has_its_outcome() -> None:
+    async def seven() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    assert await unless(asyncio.Event(), seven(), Told()) == 7
+
+
+async def test_a_stop_ends_what_is_under_way() -> None:
+    stop, ended = asyncio.Event(), asyncio.Event()
+
+    async def long() -> int:
+        stop.set()
+        try:
+            await for_ever()
+        finally:
+            ended.set()
+        return 7
+
+    assert await unless(stop, long(), Told()) is None
+    assert ended.is_set()
+
+
+async def test_a_time_out_that_is_none_of_the_stop_passes_through() -> None:
+    async def late() -> None:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        await unless(asyncio.Event(), late(), Told())

@@ -79,6 +79,21 @@ async def test_a_worker_ends_in_time_whose_database_is_away(kind, mode, tmp_path
 
 
 @pytest.mark.mistake(43)
+@pytest.mark.parametrize("role", ["worker", "api"])
+async def test_a_process_that_cannot_begin_ends_at_once(role, tmp_path):
+    """Once, it first waited as long for the database as one call of it may take."""
+    with postgres_database() as url:
+        async with a_wire(url, 5432) as (wire, by_wire):
+            wire.turn(Mode.HALF_OPEN)
+            with a_scenery(tmp_path, by_wire, DULY_DATABASE_TIMEOUT="60s").duly(role, "app:duly") as begun:
+                await soon(lambda: wire.carries)
+
+                took = await end(begun)
+
+    assert took < GRACE + GOODBYE
+
+
+@pytest.mark.mistake(43)
 async def test_an_api_ends_in_time_whose_database_is_away(tmp_path):
     with postgres_database() as url:
         await migrate(url)

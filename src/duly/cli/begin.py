@@ -12,7 +12,7 @@ from duly.assembly import Core, open_core
 from duly.assembly_worker import served
 from duly.cli.load import find
 from duly.domain.errors import StoreUnavailable
-from duly.engine.background import follow, in_background
+from duly.engine.background import follow, in_background, unless
 from duly.ports.telemetry import Emit
 from duly.settings import Settings, load_settings
 from duly.telemetry.lines import log_lines
@@ -61,7 +61,8 @@ async def opened(duly: Duly, settings: Settings, stop: asyncio.Event, emit: Emit
 async def _open(stack: AsyncExitStack, duly: Duly, settings: Settings, stop: asyncio.Event, emit: Emit) -> Core | None:
     for pause in PAUSES:
         try:
-            return await stack.enter_async_context(open_core(settings, duly.handlers, emit=emit))
+            opening = stack.enter_async_context(open_core(settings, duly.handlers, emit=emit))
+            return await unless(stop, opening, emit)
         except StoreUnavailable as error:
             emit("store.unavailable", {"error": str(error), "again_in": timedelta(seconds=pause)})
         with suppress(TimeoutError):

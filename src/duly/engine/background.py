@@ -1,10 +1,13 @@
 """Work that goes on for as long as a context is open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from duly.ports.telemetry import Emit
+
+R = TypeVar("R")
 
 
 @asynccontextmanager
@@ -46,3 +49,19 @@ async def follow(first: asyncio.Event, then: asyncio.Event) -> None:
     """Set the second once the first is set."""
     await first.wait()
     then.set()
+
+
+async def unless(stop: asyncio.Event, doing: Awaitable[R], emit: Emit) -> R | None:
+    """What this comes to; None, and it is cancelled, when ``stop`` is set before."""
+    try:
+        async with asyncio.timeout(None) as patience, in_background(emit, _at_an_end(stop, patience)):
+            return await doing
+    except TimeoutError:
+        if patience.expired():
+            return None
+        raise
+
+
+async def _at_an_end(stop: asyncio.Event, patience: asyncio.Timeout) -> None:
+    await stop.wait()
+    patience.reschedule(asyncio.get_running_loop().time())

@@ -72,6 +72,11 @@ class Proxy:
             server.close()
             self._close_all()
 
+    @property
+    def carries(self) -> int:
+        """How many connections it has."""
+        return len(self._wires)
+
     def _cuts(self) -> bool:
         return self.mode is Mode.CUT
 
