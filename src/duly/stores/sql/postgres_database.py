@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -17,6 +18,7 @@ from duly.stores.sql.lane import Lane
 from duly.stores.sql.postgres import USUAL_PLANNER, PostgresDialect
 from duly.stores.sql.postgres_connection import BriefConnection
 from duly.stores.sql.postgres_lane import PLANNER, ROW_WAIT_MS, PostgresLane
+from duly.stores.sql.postgres_pool import PostgresPool
 from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.server_runner import ServerRunner
 
@@ -25,6 +27,8 @@ MIGRATION_LOCK = 0x64756C79
 
 CONNECTIONS = 5
 HOT_CONNECTIONS = 4
+
+_HOT = {"lock_timeout": str(ROW_WAIT_MS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +45,22 @@ class PostgresDatabase:
         del sql
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect,
+            async_creator=partial(self._connect, USUAL_PLANNER),
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
             pool_timeout=self.longest.total_seconds(),
         )
         doubt.watch(engine.pool, _still_open, _cut)
         reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-        pool = asyncpg.create_pool(
-            self._dsn,
-            min_size=0,
-            max_size=HOT_CONNECTIONS,
-            reset=_leave_as_it_is,
-            connection_class=BriefConnection,
-            timeout=self.longest.total_seconds(),
-            server_settings=self._settings() | PLANNER | {"lock_timeout": str(ROW_WAIT_MS)},
-        )
-        await pool
+        pool = PostgresPool(partial(self._connect, PLANNER | _HOT), HOT_CONNECTIONS, doubt)
         runner = ServerRunner(engine, reading, self.dialect, longest=self.longest, waited=waited, doubt=doubt)
         return runner, PostgresLane(pool, self.dialect, clock, longest=self.longest, waited=waited, doubt=doubt)
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
         """See Database. Several who migrate at once wait for each other; nobody waits long for the tables' users."""
-        engine = create_async_engine("postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool)
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=partial(self._connect, USUAL_PLANNER), poolclass=NullPool
+        )
         try:
             async with engine.begin() as connection:
                 await connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -76,12 +73,12 @@ class PostgresDatabase:
         finally:
             await engine.dispose()
 
-    async def _connect(self) -> Any:
+    async def _connect(self, settings: dict[str, str]) -> Any:
         return await asyncpg.connect(
             self._dsn,
             timeout=self.longest.total_seconds(),
             connection_class=BriefConnection,
-            server_settings=self._settings() | USUAL_PLANNER,
+            server_settings=self._settings() | settings,
         )
 
     @property
@@ -105,7 +102,3 @@ def _still_open(connection: Any) -> bool:
 
 def _cut(connection: Any) -> None:
     connection.driver_connection.terminate()
-
-
-async def _leave_as_it_is(_connection: object) -> None:
-    """Connections of the hot lane never change their settings: nothing to reset, and no round trip for it."""

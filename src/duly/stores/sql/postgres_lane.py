@@ -4,8 +4,6 @@ Plans are made once for each connection, perhaps on an empty table, and kept. Th
 forbid what such a plan would use and what is slow on a full one (``PLANNER``).
 """
 
-import asyncio
-import math
 import time
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +26,7 @@ from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
 from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
 from duly.stores.sql.postgres_plain import plain_columns
+from duly.stores.sql.postgres_pool import PostgresPool
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.rows import CLAIMED_COLUMNS, claim_values, claimed_of, is_new, new_values, task_of, values_of
 from duly.stores.sql.runner import Waited
@@ -47,9 +46,8 @@ PLANNER = {
 _READY_ORDER = itemgetter(*map(CLAIMED_COLUMNS.index, ("precedence", "run_at", "id")))
 
 LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
-ENDS = (*LOST, asyncio.CancelledError)
-"""Whatever raised one of these, its connection is not used again. Also when a call is cancelled, by its time limit too:
-the pool would wait without limit for what the server says to the cancel, and on a dead connection it says nothing."""
+"""Whatever raised one of these, its connection is not used again. Nor is one whose call was cancelled, by a time limit
+too: the driver would wait for what the server says to the cancel, and on a dead connection it says nothing."""
 
 ERRORS = (*OUTSIDE, asyncpg.PostgresError, *LOST)
 
@@ -59,7 +57,7 @@ class PostgresLane:
 
     def __init__(
         self,
-        pool: Any,
+        pool: PostgresPool,
         dialect: Dialect,
         clock: Clock | None,
         *,
@@ -74,8 +72,6 @@ class PostgresLane:
         self._waited = waited
         self._doubt = doubt
         self._frontier = Frontier()
-        self._heard: dict[int, float] = {}
-        """When each connection has last answered, by the process that serves it."""
 
     async def insert(self, new: Sequence[Task]) -> None:
         """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
@@ -171,19 +167,18 @@ class PostgresLane:
 
     async def _fetch_once(self, statement: str, arguments: Sequence[object]) -> list[Any]:
         began = time.perf_counter()
-        while True:
-            async with self._pool.acquire() as connection:
-                server = connection.get_server_pid()
-                if self._doubt.covers(self._heard.get(server, math.inf)):
-                    del self._heard[server]
-                    connection.terminate()
-                    continue
-                self._waited(time.perf_counter() - began)
-                try:
-                    rows: list[Any] = await connection.fetch(statement, *arguments)
-                except ENDS:
-                    self._heard.pop(server, None)
-                    connection.terminate()
-                    raise
-                self._heard[server] = self._doubt.heard()
-                return rows
+        connection = await self._pool.take()
+        self._waited(time.perf_counter() - began)
+        answered = False
+        try:
+            rows: list[Any] = await connection.fetch(statement, *arguments)
+            answered = True
+        except asyncpg.PostgresError as error:
+            answered = not isinstance(error, LOST)
+            raise
+        finally:
+            if answered:
+                self._pool.give_back(connection)
+            else:
+                self._pool.drop(connection)
+        return rows
