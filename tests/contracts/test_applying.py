@@ -149,7 +149,7 @@ async def test_losers_are_returned_in_order_and_winners_are_written(store):
 async def test_nothing_of_a_loser_is_written(store):
     task = await running(store)
     child = a_task()
-    change = replace(a_change(store, task, facts.Raised(task.claim, a_failure(), None)), adds=(child,))
+    change = a_change(store, task, facts.Raised(task.claim, a_failure(), None))._replace(adds=(child,))
     await decided(store, task, facts.CancelAsked())
 
     assert await store.tasks.apply([change]) == [change]
@@ -159,7 +159,7 @@ async def test_nothing_of_a_loser_is_written(store):
 
 async def test_a_settle_that_is_repeated_loses_and_knows_its_own_work(store):
     task, child = await running(store), a_task()
-    change = replace(a_change(store, task, facts.Raised(task.claim, a_failure(), WAIT)), adds=(child,))
+    change = a_change(store, task, facts.Raised(task.claim, a_failure(), WAIT))._replace(adds=(child,))
     await store.tasks.apply([change])
 
     assert await store.tasks.apply([change]) == [change]
@@ -245,7 +245,7 @@ async def test_events_keep_every_fact(store):
     task = await running(store)
     detail = {"none": None, "float": 0.1, "int": 2**60, "bool": True, "text": "\0 \ud800 \U0001f600 \" ' \\"}
     event = an_event(task, Kind.FAILED, worker="worker é", detail=detail, at=NOON + timedelta(microseconds=1))
-    change = replace(a_change(store, task, facts.CancelAsked()), events=(event, replace(event, detail={})))
+    change = a_change(store, task, facts.CancelAsked())._replace(events=(event, replace(event, detail={})))
 
     await store.tasks.apply([change])
 

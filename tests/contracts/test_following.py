@@ -1,7 +1,5 @@
 """What is written with a change: tasks that follow from it, and keys."""
 
-from dataclasses import replace
-
 import pytest
 
 from duly.domain import fact as facts
@@ -15,7 +13,7 @@ from tests.support.moves import a_change, added, decided, ended, kinds_of, now_s
 @pytest.mark.mistake(25)
 async def test_what_follows_from_a_settle_is_added_with_it(store):
     task, child, other = await running(store), a_task(queue="duly.system"), a_task(key="k")
-    change = replace(a_change(store, task, facts.Returned(task.claim, "1")), adds=(child, other))
+    change = a_change(store, task, facts.Returned(task.claim, "1"))._replace(adds=(child, other))
 
     assert await store.tasks.apply([change]) == []
     assert await store.tasks.get([child.id, other.id]) == {child.id: child, other.id: other}
@@ -24,7 +22,7 @@ async def test_what_follows_from_a_settle_is_added_with_it(store):
 async def test_an_added_task_whose_key_is_taken_is_left_out(store):
     holder, task = await added(store, key="k", priority=0), await running(store)
     child = a_task(key="k")
-    change = replace(a_change(store, task, facts.Returned(task.claim, "1")), adds=(child,))
+    change = a_change(store, task, facts.Returned(task.claim, "1"))._replace(adds=(child,))
 
     assert await store.tasks.apply([change]) == []
     assert await store.tasks.get([task.id, child.id, holder.id]) == {task.id: change.after, holder.id: holder}
@@ -32,7 +30,7 @@ async def test_an_added_task_whose_key_is_taken_is_left_out(store):
 
 async def test_a_task_that_follows_may_take_the_key_of_the_one_that_ends(store):
     task, child = await running(store, key="k"), a_task(key="k")
-    change = replace(a_change(store, task, facts.Returned(task.claim, "1")), adds=(child,))
+    change = a_change(store, task, facts.Returned(task.claim, "1"))._replace(adds=(child,))
 
     assert await store.tasks.apply([change]) == []
     assert await now_stored(store, child) == child
@@ -41,7 +39,7 @@ async def test_a_task_that_follows_may_take_the_key_of_the_one_that_ends(store):
 async def test_a_retry_by_hand_whose_key_lives_elsewhere_writes_nothing_at_all(store):
     task, mate = await ended(store, State.FAILED, key="k"), await running(store)
     holder = await added(store, key="k")
-    retry = replace(a_change(store, task, facts.RetriedByHand()), adds=(a_task(),))
+    retry = a_change(store, task, facts.RetriedByHand())._replace(adds=(a_task(),))
     settle = a_change(store, mate, facts.Raised(mate.claim, a_failure(), None))
 
     with pytest.raises(KeyTaken) as raised:
