@@ -59,8 +59,7 @@ class Signature:
         unknown = [Flaw(f"/payload/{name}", "unexpected argument") for name in arguments if name not in self.parameters]
         if unknown:
             raise Invalid("The arguments do not fit the handler's signature.", unknown)
-        values = {self.fields[self.parameters.index(name)]: value for name, value in arguments.items()}
-        model = self.payload.model_construct(None, **values)
+        model = self._model(arguments)
         try:
             text = _ascii(self.payload.__pydantic_serializer__, model, as_given=True)
             if text is None:
@@ -71,6 +70,19 @@ class Signature:
             raise Invalid("The arguments cannot be stored as JSON.", [Flaw("/payload", str(error))]) from error
         _check_faithful(arguments, self.decode(text))
         return text
+
+    def _model(self, arguments: Mapping[str, object]) -> BaseModel:
+        """The payload, not checked yet. Where nothing is left to defaults it is made without a look at each field."""
+        given = {name: arguments[of] for name, of in zip(self.fields, self.parameters, strict=True) if of in arguments}
+        if len(given) < len(self.fields):
+            return self.payload.model_construct(None, **given)
+        model = self.payload.__new__(self.payload)
+        set_slot = object.__setattr__  # as model_construct does, which is five times as slow
+        set_slot(model, "__dict__", given)
+        set_slot(model, "__pydantic_fields_set__", set(given))
+        set_slot(model, "__pydantic_extra__", None)
+        set_slot(model, "__pydantic_private__", None)
+        return model
 
     def decode(self, text: str) -> dict[str, object]:
         """The arguments for the handler. Raises Invalid, with one flaw for each place that does not fit."""
