@@ -47,6 +47,32 @@ async def test_names_keep_every_character(store, field, text):
     assert await now_stored(store, task) == task
 
 
+@pytest.mark.parametrize("kinds", [1, 3, 40])
+@pytest.mark.parametrize("name", ["request-1", None, "", "a\x01b", "\x01"])
+async def test_tasks_that_are_much_alike_keep_what_tells_them_apart(store, kinds, name):
+    shared = [
+        {"type": f"type-{n % 5}", "queue": f"queue-{n}", "priority": n % 10, "tags": ("a",) * n, "max_attempts": n + 1}
+        for n in range(kinds)
+    ]
+    tasks = [
+        a_task(
+            **shared[n % kinds],
+            payload=f"[{n}]",
+            created_at=NOON + timedelta(microseconds=n),
+            run_at=NOON + timedelta(microseconds=n),
+            timeout=timedelta(seconds=1 + n % kinds),
+            request_id=name if n == 1 else f"request-{n}",
+            traceparent=f"trace-{n}" if n == 2 else None,
+        )
+        for n in range(41)
+    ]
+
+    await store.tasks.add(tasks)
+    await store.tasks.add(tasks[:1])
+
+    assert await store.tasks.get([task.id for task in tasks]) == {task.id: task for task in tasks}
+
+
 async def test_adding_nothing_stores_nothing(store):
     assert await store.tasks.add([]) == []
 

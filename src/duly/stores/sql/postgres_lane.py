@@ -1,4 +1,4 @@
-"""The hot statements on PostgreSQL, by asyncpg itself: a batch travels as arrays, one a column, in one statement.
+"""The hot statements on PostgreSQL, by asyncpg itself: a batch travels as arrays or texts, in one statement.
 
 Plans are made once for each connection, perhaps on an empty table, and kept. The connections of this lane therefore
 forbid what such a plan would use and what is slow on a full one (``PLANNER``).
