@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NewType
 from uuid import UUID
 
@@ -75,13 +76,10 @@ class Task:
     callback_url: str | None = None
     """Who is told when the task has become final, each time that it does."""
 
-    @property
+    @cached_property
     def id_text(self) -> str:
         """The id as text, made once: its log lines have it, and so have all that it becomes."""
-        text: str | None = self.__dict__.get("_id_text")
-        if text is None:
-            text = self.__dict__["_id_text"] = str(self.id)
-        return text
+        return str(self.id)
 
     @property
     def final(self) -> bool:

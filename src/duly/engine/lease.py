@@ -98,9 +98,11 @@ class LeaseKeeper:
 
     def release(self, running: Running) -> None:
         """The attempt is settled, or its claim is lost: renew no more."""
+        id_ = running.task.id
         with self._lock:
-            if self._of(running) is not None:
-                del self._held[running.task.id]
+            held = self._held.pop(id_, None)
+            if held is not None and held.running is not running:
+                self._held[id_] = held
 
     def report(self, running: Running, progress: str) -> None:
         """Write this progress with the next sign of life; only the newest counts."""

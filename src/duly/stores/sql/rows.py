@@ -222,6 +222,7 @@ def claimed_of(row: Sequence[Any], known: Mapping[str, Any]) -> Task:
     values["priority"] = HIGHEST_PRIORITY - row[0]
     values["timeout"] = _timeout_of(row[1])
     values["tags"] = _tags_of(row[2])
+    values["id_text"] = str(values["id"])
     return task
 
 
