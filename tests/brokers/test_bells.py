@@ -18,6 +18,7 @@ from duly.domain.errors import Misconfigured
 from duly.engine.bell import LocalBell
 from duly.links import ringing
 from duly.links.ringing import WiredBell, packed, ringing_over
+from duly.links.waiters import SAID
 from duly.stores.sql.postgres_bell import postgres_bell
 from tests.contracts.bells.houses import comes_back
 from tests.contracts.brokers.houses import Told
@@ -277,3 +278,4 @@ def test_too_many_topics_become_one_that_wakes_everybody():
     assert packed("sender", {"x" * 9_000}) == ["sender\n*"]
     assert packed("sender", {"queue:a", "*"}) == ["sender\n*"]
     assert packed("sender", set()) == ["sender"]
+    assert packed("sender", {"queue:a", "*", SAID}) == ["sender\n*", f"sender\n{SAID}"]

@@ -7,13 +7,20 @@ hint: while the server is away rings are lost, and when it is back everybody is 
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from datetime import timedelta
 from threading import Lock, get_ident
 from typing import Protocol
 
-from duly.ports.bell import Bell, Ear
+from duly.links.waiters import SIGNALS, Waiters
+from duly.ports.bell import TASKS, Bell, Ear
 from duly.ports.telemetry import Emit
 
 PING_EVERY = timedelta(seconds=10)
@@ -74,6 +81,7 @@ class WiredBell:
         self._emit = emit
         self._me = secrets.token_hex(6)
         self._gathered = _Gathered()
+        self._waiters = Waiters(self._gathered.add)
         self._echo = asyncio.Event()
         self._pings = 0
         self._heard = 0
@@ -84,7 +92,8 @@ class WiredBell:
     def ring(self, topics: Collection[str]) -> None:
         """See Bell."""
         self._local.ring(topics)
-        self._gathered.add(topics)
+        if wanted := self._waiters.worth_sending(topics):
+            self._gathered.add(wanted)
 
     def ring_all(self) -> None:
         """See Bell."""
@@ -93,7 +102,13 @@ class WiredBell:
 
     def listen(self, topics: Collection[str]) -> AbstractContextManager[Ear]:
         """See Bell."""
-        return self._local.listen(topics)
+        ear = self._local.listen(topics)
+        return self._waiting(ear) if any(topic.startswith(TASKS) for topic in topics) else ear
+
+    @contextmanager
+    def _waiting(self, ear: AbstractContextManager[Ear]) -> Iterator[Ear]:
+        with self._waiters.one_more(), ear as opened:
+            yield opened
 
     async def comes_back(self, longest: timedelta) -> bool:
         """Whether what is sent now is heard in time; not so while the server is away, nor behind PgBouncer."""
@@ -117,6 +132,7 @@ class WiredBell:
                         self._emit("bell.healed", {"failures": failures})
                         self._local.ring_all()  # who knows what was missed
                         failures = 0
+                    self._waiters.ask()
                     group.create_task(self._watch(wire))
                     await self._send_forever(wire)
             except Exception as error:  # noqa: BLE001  # the top of a loop: whatever a driver raises, we connect again
@@ -134,6 +150,7 @@ class WiredBell:
         elif topics == [EVERYBODY]:
             self._local.ring_all()
         elif topics:
+            self._waiters.hear(topics)
             self._local.ring(topics)
 
     async def _watch(self, wire: Wire) -> None:
@@ -148,6 +165,7 @@ class WiredBell:
         """
         while True:
             topics = await self._gathered.take(PING_EVERY)
+            self._waiters.say()
             if not topics and not self._needs_a_ping():
                 continue
             self._pings += not topics
@@ -177,7 +195,7 @@ class _Gathered:
             first = not self._topics
             self._topics.update(topics)
             if len(self._topics) > MAX_TOPICS:
-                self._topics = {EVERYBODY}
+                self._topics = {EVERYBODY, *self._topics & SIGNALS}
         if first:
             self.poke()
 
@@ -201,8 +219,10 @@ class _Gathered:
 
 def packed(sender: str, topics: Collection[str]) -> list[str]:
     """Payloads of lines: the sender, then its topics; the sender alone is a ping."""
+    signals = SIGNALS.intersection(topics)
+    everybody = [f"{sender}\n{EVERYBODY}", *([sender + "\n" + "\n".join(sorted(signals))] if signals else [])]
     if EVERYBODY in topics:
-        return [f"{sender}\n{EVERYBODY}"]
+        return everybody
     payloads, size = [[sender]], len(sender)
     for topic in sorted(topics):
         needed = 1 + len(topic.encode())
@@ -212,7 +232,7 @@ def packed(sender: str, topics: Collection[str]) -> list[str]:
         payloads[-1].append(topic)
         size += needed
     if len(payloads) > MAX_PAYLOADS or size > MAX_PAYLOAD:
-        return [f"{sender}\n{EVERYBODY}"]
+        return everybody
     return ["\n".join(lines) for lines in payloads]
 
 

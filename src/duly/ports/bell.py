@@ -17,9 +17,13 @@ CANCELS = "cancels"
 """Rung when the cancel of any running task is asked for."""
 
 
+TASKS = "task:"
+"""What the topics of tasks begin with."""
+
+
 def task_topic(task_id: TaskId | str) -> str:
     """Rung when the task of this id, or of this text of an id, is settled or its cancel is asked for."""
-    return f"task:{task_id}"
+    return f"{TASKS}{task_id}"
 
 
 class Ear(Protocol):
@@ -31,7 +35,10 @@ class Ear(Protocol):
 
 
 class Bell(Protocol):
-    """Wakes those who listen to a topic, in this process and, where the bell reaches that far, in others."""
+    """Wakes those who listen to a topic, in this process and, where the bell reaches that far, in others.
+
+    What is rung for a task reaches another process a moment after somebody there has begun to listen for any.
+    """
 
     def ring(self, topics: Collection[str]) -> None:
         """Wake all who listen to any of the topics. From any thread; never waits, never raises."""
