@@ -88,3 +88,42 @@ async def test_who_asks_after_a_failure_looks_again() -> None:
     await asyncio.sleep(0.01)
 
     assert await fresh.get() == 2
+
+
+async def test_nobody_waits_for_a_slow_look_while_there_is_a_value_that_is_not_too_old() -> None:
+    source = Source()
+    source.go.set()
+    fresh = Fresh(source, timedelta(), oldest=LONG)
+    assert await fresh.get() == 1
+    source.go.clear()
+
+    assert [await fresh.get(), await fresh.get()] == [1, 1]
+    assert source.looks == 2, "one look goes on behind them"
+    source.go.set()
+
+    async with asyncio.timeout(20):
+        while await fresh.get() < 2:
+            pass
+
+
+async def test_a_quick_look_is_waited_for_even_where_there_is_an_older_value() -> None:
+    source = Source()
+    source.go.set()
+    fresh = Fresh(source, timedelta(), oldest=LONG)
+
+    assert [await fresh.get(), await fresh.get()] == [1, 2]
+
+
+async def test_a_slow_look_that_fails_hurts_nobody_while_the_value_is_not_too_old() -> None:
+    source = Source()
+    source.go.set()
+    fresh = Fresh(source, timedelta(), oldest=LONG)
+    assert await fresh.get() == 1
+    source.go.clear()
+    source.away = True
+    assert await fresh.get() == 1
+    source.go.set()
+    await asyncio.sleep(0.01)
+    source.away = False
+
+    assert await fresh.get() == 3

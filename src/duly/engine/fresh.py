@@ -9,12 +9,21 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Fresh(Generic[T]):
-    """Calls ``load`` at most once in ``longest``; those who ask meanwhile wait for the same look-up."""
+PATIENCE = 0.02
+"""In seconds. Whoever may have an older value waits so long for a new one."""
 
-    def __init__(self, load: Callable[[], Awaitable[T]], longest: timedelta) -> None:
+
+class Fresh(Generic[T]):
+    """Calls ``load`` at most once in ``longest``; those who ask meanwhile wait for the same look-up.
+
+    Where a look-up takes long, a value up to ``oldest`` is given instead of waiting for its end.
+    """
+
+    def __init__(self, load: Callable[[], Awaitable[T]], longest: timedelta, oldest: timedelta = timedelta()) -> None:
         self._load = load
         self._longest = longest.total_seconds()
+        self._oldest = oldest.total_seconds()
+        self._looking: asyncio.Task[T] | None = None
         self._lock = asyncio.Lock()
         self._held: tuple[float, T] | None = None
         self._failed: tuple[float, Exception] | None = None
@@ -22,9 +31,24 @@ class Fresh(Generic[T]):
 
     async def get(self) -> T:
         """The value, at most so old. Raises what ``load`` raised for whoever asked before it failed."""
-        asked = time.monotonic()
-        if self._held is not None and asked - self._held[0] < self._longest:
-            return self._held[1]
+        asked, held = time.monotonic(), self._held
+        if held is not None and asked - held[0] < self._longest:
+            return held[1]
+        if held is None or asked - held[0] >= self._oldest:
+            return await self._anew(asked)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._anew(asked))
+            self._looking.add_done_callback(self._looked)
+        looking = self._looking
+        done, _ = await asyncio.wait({looking}, timeout=PATIENCE)
+        return looking.result() if done else held[1]
+
+    def _looked(self, looking: "asyncio.Task[T]") -> None:
+        self._looking = None
+        if not looking.cancelled():
+            looking.exception()  # who still waited for it has it
+
+    async def _anew(self, asked: float) -> T:
         async with self._lock:
             if self._failed is not None and self._failed[0] > asked:
                 raise self._failed[1]

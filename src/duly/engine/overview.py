@@ -13,6 +13,8 @@ from duly.ports.store import Store
 
 RATES_OVER = timedelta(minutes=1)
 FRESH = timedelta(seconds=2)
+OLDEST = timedelta(seconds=10)
+"""Counting millions that wait takes a while, and nobody waits for that: the stats say as of when they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Overview:
         self._store = store
         self._herald = herald
         self._landscape = landscape
-        self._stats = Fresh(self._look, FRESH)
+        self._stats = Fresh(self._look, FRESH, OLDEST)
 
     async def queues(self) -> list[QueueView]:
         """Every queue that a task or a worker has ever used, by name."""
