@@ -34,13 +34,14 @@ class Wire(asyncio.Transport):
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[socket.socket]:
-    """A connection to a server that answers like this."""
+async def serving(answer: Answer, keep_alive: int = 5) -> AsyncIterator[socket.socket]:
+    """A connection to a server that answers like this, and closes it when it was idle for so many seconds."""
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await answer(send)
 
-    server = uvicorn.Server(uvicorn.Config(app, http=CorkedHttp, lifespan="off", log_config=None))
+    config = uvicorn.Config(app, http=CorkedHttp, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.setblocking(False)
         running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -107,3 +108,34 @@ async def test_one_connection_gives_many_answers() -> None:
             answers.append(await packet(client))
 
     assert [one[-8:] for one in answers] == [b"\r\n\r\ntrue"] * 3
+
+
+async def test_an_idle_connection_is_closed_and_one_that_is_used_is_not() -> None:
+    async def answer(send: Send) -> None:
+        await send(HEAD)
+        await send(BODY)
+
+    loop = asyncio.get_running_loop()
+    async with serving(answer, keep_alive=1) as client:
+        for _ in range(4):  # longer in all than it may be idle
+            await loop.sock_sendall(client, ASKED)
+            assert (await packet(client)).endswith(b"true")
+            await asyncio.sleep(0.4)
+        await loop.sock_sendall(client, ASKED)
+        assert (await packet(client)).endswith(b"true")
+
+        idle = loop.time()
+        assert await packet(client) == b""
+        assert 0.8 < loop.time() - idle < 5
+
+
+async def test_a_request_that_takes_longer_than_a_connection_may_be_idle_is_answered() -> None:
+    async def answer(send: Send) -> None:
+        await asyncio.sleep(1.5)
+        await send(HEAD)
+        await send(BODY)
+
+    async with serving(answer, keep_alive=1) as client:
+        for _ in range(2):
+            await asyncio.get_running_loop().sock_sendall(client, ASKED)
+            assert (await packet(client)).endswith(b"true")

@@ -34,11 +34,13 @@ class Reads:
 
     async def look(self, ids: Sequence[TaskId]) -> list[Task | None]:
         """What each id stands for, in their order; None: there is no such task. At most a second old."""
-        wanted = set(ids)
+        found = await (self._tasks.get(ids) if self._cache is None else self._through(set(ids)))
+        return [found.get(task_id) for task_id in ids]
+
+    async def _through(self, wanted: set[TaskId]) -> dict[TaskId, Task]:
         held = await self._held(wanted)
         missing = wanted - held.keys()
-        found = held | await self._read(missing) if missing else held
-        return [found.get(task_id) for task_id in ids]
+        return held | await self._read(missing) if missing else held
 
     async def fresh(self, task_id: TaskId) -> Task | None:
         """The task as the database has it now."""
