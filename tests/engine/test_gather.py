@@ -8,7 +8,7 @@ import pytest
 
 from duly.domain.errors import RowInvalid, StoreUnavailable, TooMany
 from duly.engine.background import in_background
-from duly.engine.gather import MAX_WAITING, Gather
+from duly.engine.gather import CROWD, MAX_WAITING, Gather
 from duly.ports.store import MAX_BATCH_BYTES
 
 Flush = Callable[[Sequence[int]], Awaitable[Sequence[int]]]
@@ -226,3 +226,45 @@ async def test_beyond_20000_waiting_a_new_caller_is_refused_at_once() -> None:
     for caller in callers:
         caller.cancel()
     await asyncio.wait(callers)
+
+
+async def test_after_a_crowd_who_comes_while_it_is_written_goes_with_the_next_batch() -> None:
+    gate = Gate()
+    async with gathering(gate, lanes=2) as gather:
+        crowd = await started(gather, range(CROWD))
+        await gate.entered.wait()
+        few = await started(gather, [10])
+        few += await started(gather, [11])
+        assert gate.batches == [list(range(CROWD))], "the other lane leaves them together"
+
+        gate.open.set()
+
+        await ended(crowd + few)
+        assert gate.batches == [list(range(CROWD)), [10, 11]]
+
+
+async def test_a_batch_that_takes_long_holds_up_nobody_else() -> None:
+    gate = Gate()
+    async with gathering(gate, lanes=2) as gather:
+        crowd = await started(gather, range(CROWD))
+        await gate.entered.wait()
+        gate.entered.clear()
+        late = await started(gather, [10])
+        await gate.entered.wait()
+
+        assert gate.batches == [list(range(CROWD)), [10]]
+        gate.open.set()
+        await ended(crowd + late)
+
+
+async def test_a_few_do_not_wait_for_each_other() -> None:
+    gate = Gate()
+    async with gathering(gate, lanes=2) as gather:
+        first = await started(gather, [1])
+        await gate.entered.wait()
+        second = await started(gather, [2])
+        await asyncio.sleep(0)
+
+        assert gate.batches == [[1], [2]]
+        gate.open.set()
+        await ended(first + second)

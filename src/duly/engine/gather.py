@@ -16,6 +16,13 @@ MAX_WAITING = 20_000
 """Beyond so many waiting callers a new one is refused at once: the store does not keep up."""
 
 
+CROWD = 4
+"""After a batch of so many no other lane begins while one is being written: it would have few, the next has more."""
+
+LONG = 0.05
+"""In seconds: a batch that takes longer is waited for no more. Its connection may be dead."""
+
+
 class Answer(Protocol[A_contra]):
     """Where an item's answer goes: a future, or something that needs nobody to be woken."""
 
@@ -45,6 +52,11 @@ class Gather(Generic[T, R]):
         self._size = size
         self._waiting: deque[tuple[T, Answer[R]]] = deque()
         self._wake = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
+        """Set from the end of a batch to the beginning of the next."""
+        self._last = 0
+        """How many were in the last batch."""
         self._lanes = 0
         self._closed = False
 
@@ -73,22 +85,36 @@ class Gather(Generic[T, R]):
         try:
             while True:
                 await self._wake.wait()
-                await self._next()
+                if self._last < CROWD or self._written.is_set() or not await self._is_written_soon():
+                    await self._next()
         finally:
             self._lanes -= 1
             if not self._lanes:
                 self._closed = True
                 _fail(self._waiting, _closing())
 
+    async def _is_written_soon(self) -> bool:
+        try:
+            async with asyncio.timeout(LONG):
+                await self._written.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def _next(self) -> None:
         batch = self._take()
         if not batch:
             self._wake.clear()
+            return
+        self._last = len(batch)
+        self._written.clear()
         try:
             await self._write(batch)
         except BaseException:
             _fail(batch, _closing())  # cancelled in mid-flush: nobody may wait for ever
             raise
+        finally:
+            self._written.set()
 
     def _take(self) -> list[tuple[T, Answer[R]]]:
         batch: list[tuple[T, Answer[R]]] = []
@@ -101,8 +127,6 @@ class Gather(Generic[T, R]):
         return batch
 
     async def _write(self, batch: Sequence[tuple[T, Answer[R]]]) -> None:
-        if not batch:
-            return
         try:
             found = await self._flush([item for item, _ in batch])
             for (_, answer), result in zip(batch, found, strict=True):
