@@ -182,12 +182,12 @@ async def test_a_lost_claim_is_told_and_rolls_the_transaction_back(url: str) -> 
         assert await asyncio.to_thread(begun.wait, LONG)
         await office.taken_away(handle)
         go.set()
+        await becomes_true(lambda: len(raised) == 1)  # a claim passes by a row that this one's transaction has locked
         office.duly.core.herald.changed(await handle.task())
         task = await office.ended(handle)
 
         assert (task.state, task.result) == (State.COMPLETED, '"the second attempt"')
         assert office.notes() == []
-        await becomes_true(lambda: len(raised) == 1)  # the first thread may come to its end after the second
 
 
 async def test_a_result_that_cannot_be_stored_fails_the_task_once_there_too(url: str) -> None:

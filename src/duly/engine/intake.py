@@ -216,8 +216,11 @@ class Intake:
         slot.holder = self._loop.create_task(self._attempt(task, claimed_at, slot))
 
     def _freed(self, held: Held) -> None:
-        """A slot that is free again is a reason to look only where there was none: else the last look found no more."""
-        wanted = not self._free or self._unsure or self._closed
+        """A slot that is free again is a reason to look where there was none: else the last look found no more.
+
+        Or where it found nothing although somebody had rung: a settle that was refused may have locked what was meant.
+        """
+        wanted = not self._free or self._unsure or self._closed or self._outrun
         if self._taken.pop(held).broken:
             self._broken.add(held)
         if wanted:
