@@ -80,12 +80,12 @@ class Station:
 
     def drain(self) -> None:
         """Claim no more; what runs may go on within the grace, then it is put back. Does not wait."""
-        self._loop.result().call_soon_threadsafe(self._stop.set)
+        with suppress(RuntimeError):  # it has ended already
+            self._loop.result().call_soon_threadsafe(self._stop.set)
 
     def close(self) -> None:
         """Drain, and wait until all is closed."""
-        with suppress(RuntimeError):  # it has ended already
-            self.drain()
+        self.drain()
         self._thread.join((self._settings.grace + LONGEST_GOODBYE).total_seconds())
 
     def _run(self) -> None:

@@ -38,3 +38,29 @@ def test_a_process_whose_station_is_broken_ends(tmp_path):
 
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert "station.broken" in ended.stderr
+
+
+TOLD_TWICE = """
+import asyncio, sys
+
+import duly.assembly
+from duly import Duly, Settings
+from duly.station import Post, Station
+
+settings = Settings(database_url=sys.argv[1])
+asyncio.run(duly.assembly.migrate(settings))
+station = Station(Duly(), settings, Post(queues=("default",), slots=1, last_resort=None), lambda *_: None)
+station.start()
+station.close()
+station.drain()
+"""
+
+
+@pytest.mark.system
+def test_a_station_that_has_ended_may_be_told_to_end_once_more(tmp_path):
+    """Celery's children were told by a signal, and raised wherever they just were."""
+    command = [sys.executable, "-c", TOLD_TWICE, f"sqlite:///{tmp_path / 'duly.db'}"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
