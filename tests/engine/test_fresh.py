@@ -92,10 +92,7 @@ async def test_who_asks_after_a_failure_looks_again() -> None:
 
 async def test_nobody_waits_for_a_slow_look_while_there_is_a_value_that_is_not_too_old() -> None:
     source = Source()
-    source.go.set()
-    fresh = Fresh(source, timedelta(), oldest=LONG)
-    assert await fresh.get() == 1
-    source.go.clear()
+    fresh = await held_and_slow(source)
 
     assert [await fresh.get(), await fresh.get()] == [1, 1]
     assert source.looks == 2, "one look goes on behind them"
@@ -116,10 +113,7 @@ async def test_a_quick_look_is_waited_for_even_where_there_is_an_older_value() -
 
 async def test_a_slow_look_that_fails_hurts_nobody_while_the_value_is_not_too_old() -> None:
     source = Source()
-    source.go.set()
-    fresh = Fresh(source, timedelta(), oldest=LONG)
-    assert await fresh.get() == 1
-    source.go.clear()
+    fresh = await held_and_slow(source)
     source.away = True
     assert await fresh.get() == 1
     source.go.set()
@@ -127,3 +121,12 @@ async def test_a_slow_look_that_fails_hurts_nobody_while_the_value_is_not_too_ol
     source.away = False
 
     assert await fresh.get() == 3
+
+
+async def held_and_slow(source: Source) -> Fresh[int]:
+    """It has a value that is not too old, and the next look goes on until the test lets it end."""
+    source.go.set()
+    fresh = Fresh(source, timedelta(), oldest=LONG)
+    assert await fresh.get() == 1
+    source.go.clear()
+    return fresh

@@ -53,8 +53,8 @@ class Gather(Generic[T, R]):
         self._waiting: deque[tuple[T, Answer[R]]] = deque()
         self._wake = asyncio.Event()
         self._written = asyncio.Event()
-        self._written.set()
         """Set from the end of a batch to the beginning of the next."""
+        self._written.set()
         self._last = 0
         """How many were in the last batch."""
         self._lanes = 0

@@ -9,8 +9,8 @@ GOODBYE = timedelta(seconds=1)
 """A server that has not answered within that time is left behind: it notices by itself."""
 
 
-async def briefly(closing: Awaitable[None]) -> None:
+async def briefly(closing: Awaitable[None], longest: timedelta = GOODBYE) -> None:
     """Wait for this no longer than a moment."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(GOODBYE.total_seconds()):
+        async with asyncio.timeout(longest.total_seconds()):
             await closing

@@ -1,10 +1,10 @@
 """A connection to PostgreSQL that ends in a moment, whatever has become of its wire."""
 
-import asyncio
-from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg  # type: ignore[import-untyped]
+
+from duly.stores.sql.goodbye import briefly
 
 GOODBYE = timedelta(seconds=0.1)
 """So long is waited for the server to hang up after it was told. A pool has ten connections, and closes one by one."""
@@ -16,6 +16,4 @@ class BriefConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the driver's own signature
         """Say good-bye, or end without a word: asyncpg aborts what it cannot close in time."""
         del timeout
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE.total_seconds()):
-                await super().close()
+        await briefly(super().close(), GOODBYE)
