@@ -40,6 +40,21 @@ def test_waiting_for_a_task_that_fails_is_a_failure(call):
     assert "Fail: no luck" in ended.out
 
 
+@pytest.mark.parametrize("how", ["--wait", "--progress"])
+def test_who_waits_is_told_the_result(call, how):
+    ended = call("submit", "text.reverse", '{"text": "hello"}', how)
+
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, 'result: "olleh"')
+
+
+def test_who_waits_for_a_task_that_fails_is_told_the_whole_error(call):
+    why = "no luck, " * 20
+
+    ended = call("submit", "test.fail", json.dumps({"why": why}), "--wait")
+
+    assert (ended.code, ended.out.splitlines()[-1]) == (1, f"error: duly.domain.retry.Fail: {why}")
+
+
 @pytest.mark.parametrize("payload", ["{'text': 1}", '{"text": NaN}', "@nowhere.json", ""])
 def test_a_payload_that_is_no_json_is_a_mistake_in_the_command(call, payload):
     ended = call("submit", "text.reverse", payload)

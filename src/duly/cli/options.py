@@ -36,8 +36,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 Delay = Annotated[timedelta | None, typer.Option(parser=parse_duration, help="Wait first: 30s, 5m, 2h.")]
 Priority = Annotated[int | None, typer.Option(min=0, max=9, help="0 to 9, 9 first.")]
 CallbackUrl = Annotated[str | None, typer.Option(help="An https address that is told of the end, signed.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 1 when it does not complete.")]
-Progress = Annotated[bool, typer.Option("--progress", help="Wait for the end, with a progress bar.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait, and print the result; exit 1 when it does not complete.")]
+Progress = Annotated[bool, typer.Option("--progress", help="As --wait, with a progress bar on standard error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them, and retry none.")]
 Redrivable = Annotated[
     Literal["failed", "cancelled"] | None, typer.Option(help="Instead of ids: all tasks in this state.")

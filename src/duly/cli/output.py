@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from duly.cli.table import shown, table
+from duly.domain.state import State
 from duly.wire.overview import Queue
 from duly.wire.story import Event
 from duly.wire.task import Task
@@ -85,10 +86,17 @@ def task_sheet(task: Task, story: Sequence[Event]) -> str:
         "progress": None if task.progress is None else f"{task.progress.fraction} {task.progress.note}",
         "payload": json.dumps(task.payload),
         "result": None if task.result is None else json.dumps(task.result),
-        "error": None if task.error is None else f"{task.error.type}: {task.error.message}",
+        "error": _error(task),
     }
     sheet = "\n".join(f"{name + ':':<11}{shown(value)}" for name, value in facts.items() if value not in (None, []))
     return f"{sheet}\n\n{_story(story)}"
+
+
+def task_end(task: Task) -> str:
+    """A task that has ended, and what came of it: its result, or its whole error."""
+    came = {State.COMPLETED: ("result", json.dumps(task.result)), State.FAILED: ("error", _error(task))}
+    name, value = came.get(task.state, ("reason", task.reason))
+    return f"{task_table([task])}\n\n{name}: {shown(value)}"
 
 
 def _story(events: Sequence[Event]) -> str:
@@ -104,5 +112,9 @@ def _note(task: Task) -> object:
     if task.waiting is not None:
         return task.waiting.detail
     if task.error is not None:
-        return f"{task.error.type}: {task.error.message}"[:80]
+        return str(_error(task))[:80]
     return task.reason or ""
+
+
+def _error(task: Task) -> str | None:
+    return None if task.error is None else f"{task.error.type}: {task.error.message}"

@@ -39,7 +39,7 @@ def submit(
     progress: Progress = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a task.
+    """Submit a task; with --wait, print its result or its error too, and exit 1 unless it completed.
 
     [bold]duly submit text.reverse '{"text": "hello"}'[/bold]
 
@@ -48,11 +48,13 @@ def submit(
     options = given(queue=queue, priority=priority, delay=delay, key=key, tags=tag, callback_url=callback_url)
     with Client(url) as client:
         task = client.submit(type_name, parsed(payload), **options)
-        if wait or progress:
-            task = watch(client, task.id) if progress else client.wait(task.id)
-    _say_task(task, as_json)
-    if (wait or progress) and task.state is not State.COMPLETED:
+        if not (wait or progress):
+            return _say_task(task, as_json, output.task_table([task]))
+        task = watch(client, task.id) if progress else client.wait(task.id)
+    _say_task(task, as_json, output.task_end(task))
+    if task.state is not State.COMPLETED:
         raise typer.Exit(FAILED)
+    return None
 
 
 def list_(
@@ -168,11 +170,11 @@ def each(task_ids: Iterable[str], act: Callable[[str], Task], as_json: bool) -> 
         raise typer.Exit(FAILED)
 
 
-def _say_task(task: Task, as_json: bool) -> None:
+def _say_task(task: Task, as_json: bool, text: str) -> None:
     if as_json:
         output.say_json(task)
     else:
-        output.say(output.task_table([task]))
+        output.say(text)
 
 
 def _say_queues(found: list[Queue], as_json: bool) -> None:
