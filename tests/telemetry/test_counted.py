@@ -121,6 +121,8 @@ async def test_a_worker_counts_its_claims_waits_runs_and_outcomes(tmp_path):
     assert found["duly_settled_attempts_total", "completed", "default", "halve"] == 2
     assert found["duly_settled_attempts_total", "failed", "default", "halve"] == 1
     assert found["duly_claim_size_sum", "default"] == 3
+    assert found["duly_claim_seconds_count",] >= found["duly_claim_size_count", "default"]
+    assert 0 < found["duly_claim_seconds_sum",] < 20
     assert found["duly_wait_seconds_count", "default", "halve"] == 3
     assert found["duly_run_seconds_count", "default", "halve"] == 3
     assert found["duly_pool_wait_seconds_count",] > 0

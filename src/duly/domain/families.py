@@ -19,6 +19,12 @@ CLAIM_SIZE = Family(
     ("queue",),
     SIZES,
 )
+CLAIM_TIME = Family(
+    "duly_claim_seconds",
+    Kind.HISTOGRAM,
+    "How long one claim took, as the worker saw it: also those that found nothing, and with the wait for a connection.",
+    bounds=SHORT,
+)
 CLAIMS_EMPTY = Family("duly_empty_claims", Kind.COUNTER, "Claims that found nothing.", ("queue",))
 SETTLED = Family(
     "duly_settled_attempts",
@@ -88,6 +94,7 @@ BUSY = Family("duly_worker_slots_busy", Kind.GAUGE, "Slots of all live worker pr
 OF_PROCESSES = (
     SUBMITTED,
     CLAIM_SIZE,
+    CLAIM_TIME,
     CLAIMS_EMPTY,
     SETTLED,
     WAIT,

@@ -63,7 +63,7 @@ class Handed:
 
     async def _attempt(self, queue: str, task_id: TaskId) -> bool:
         claimed_at = time.monotonic()
-        task = await self._claim(queue, task_id)
+        task = await self._claim(queue, task_id, claimed_at)
         if task is None:
             return False
         held = (task.id, task.claim)
@@ -75,11 +75,11 @@ class Handed:
             self._taken.discard(held)
         return True
 
-    async def _claim(self, queue: str, task_id: TaskId) -> Task | None:
+    async def _claim(self, queue: str, task_id: TaskId, since: float) -> Task | None:
         demand = self._demand
         try:
             claimed = await self._store.tasks.claim(queue, 1, demand.worker, demand.lease, among=[task_id])
-            count_claim(self._tally, queue, len(claimed))
+            count_claim(self._tally, queue, len(claimed), since)
         except StoreUnavailable as error:
             self._emit("store.unavailable", {"loop": "intake", "error": str(error)})
             claims = await patiently(lambda: self._store.roster.claims(demand.worker), None)

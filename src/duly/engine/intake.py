@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from duly.domain.errors import StoreUnavailable
-from duly.domain.families import CLAIM_SIZE, CLAIMS_EMPTY
+from duly.domain.families import CLAIM_SIZE, CLAIM_TIME, CLAIMS_EMPTY
 from duly.domain.task import Task, TaskId, WorkerId
 from duly.engine.hints import Hints
 from duly.engine.slot import Held, Slot, Start
@@ -187,7 +187,7 @@ class Intake:
         claimed_at = time.monotonic()
         demand = self._demand
         tasks = await self._store.tasks.claim(queue, limit, demand.worker, demand.lease, among=among)
-        count_claim(self._tally, queue, len(tasks))
+        count_claim(self._tally, queue, len(tasks), claimed_at)
         for task in tasks:
             self._begin(task, claimed_at)
         return len(tasks) == limit
@@ -269,8 +269,9 @@ class Intake:
         return list(self._queues)
 
 
-def count_claim(tally: Tally, queue: str, tasks: int) -> None:
-    """A claim took so many tasks."""
+def count_claim(tally: Tally, queue: str, tasks: int, since: float) -> None:
+    """A claim that began then, by the monotonic clock, took so many tasks."""
+    tally.observe(CLAIM_TIME, time.monotonic() - since)
     if tasks:
         tally.observe(CLAIM_SIZE, tasks, queue)
     else:
