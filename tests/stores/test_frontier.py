@@ -3,15 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 from duly.domain.task import Task
+from duly.stores.sql.looks import LONGEST_PAUSE, PAUSE, SLOW
 from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
-from duly.stores.sql.postgres_frontier import LOOK_BACK_EVERY, PRECEDENCES, SLACK, WORTH_IT, Frontier
+from duly.stores.sql.postgres_frontier import FURTHER_BACK, LOOK_BACK_EVERY, PRECEDENCES, SLACK, WORTH_IT, Frontier
 from duly.stores.sql.rows import CLAIMED_COLUMNS
 from duly.stores.sql.types import EPOCH
 from tests.support.builders import LEASE, WORKER, a_task
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+QUICK, LONG = 0.001, 10.0
 
 
 class Watch:
@@ -32,7 +34,7 @@ def rows(count: int, last: datetime = AT, precedence: int = 4) -> list[tuple[obj
 def test_a_full_claim_is_followed_by_one_that_begins_a_little_before_its_end() -> None:
     frontier = Frontier(Watch())
 
-    frontier.moved("default", rows(WORTH_IT), WORTH_IT, everywhere=True)
+    frontier.moved("default", rows(WORTH_IT), WORTH_IT)
 
     since = frontier.since("default")
     assert since is not None
@@ -44,8 +46,8 @@ def test_a_full_claim_is_followed_by_one_that_begins_a_little_before_its_end() -
 def test_a_claim_that_came_back_short_or_was_small_is_followed_by_one_everywhere() -> None:
     frontier = Frontier(Watch())
 
-    frontier.moved("short", rows(WORTH_IT), WORTH_IT + 1, everywhere=True)
-    frontier.moved("small", rows(WORTH_IT - 1), WORTH_IT - 1, everywhere=True)
+    frontier.moved("short", rows(WORTH_IT), WORTH_IT + 1)
+    frontier.moved("small", rows(WORTH_IT - 1), WORTH_IT - 1)
 
     assert (frontier.since("short"), frontier.since("small")) == (None, None)
 
@@ -53,15 +55,71 @@ def test_a_claim_that_came_back_short_or_was_small_is_followed_by_one_everywhere
 def test_every_now_and_then_a_busy_worker_looks_everywhere() -> None:
     watch = Watch()
     frontier = Frontier(watch)
-    frontier.moved("default", rows(WORTH_IT), WORTH_IT, everywhere=True)
+    frontier.moved("default", rows(WORTH_IT), WORTH_IT)
 
     watch.now += LOOK_BACK_EVERY
-    frontier.moved("default", rows(WORTH_IT), WORTH_IT, everywhere=False)
     before = frontier.since("default")
-    frontier.moved("default", rows(WORTH_IT), WORTH_IT, everywhere=True)
+    frontier.looked_everywhere(["default"], QUICK)
+    frontier.moved("default", rows(WORTH_IT), WORTH_IT)
 
     assert before is None
     assert frontier.since("default") is not None
+
+
+def test_while_looks_everywhere_are_slow_a_short_claim_is_followed_by_another_from_where_it_ended() -> None:
+    watch = Watch()
+    frontier = Frontier(watch)
+    frontier.moved("default", rows(3), WORTH_IT)
+
+    frontier.looked_everywhere(["default"], SLOW)
+    after_one = frontier.since("default")
+    frontier.looked_everywhere(["default"], SLOW)
+    after_two = frontier.since("default")
+    watch.now += LOOK_BACK_EVERY
+    after_a_second = [frontier.since("default"), frontier.since("default")]
+    watch.now += PAUSE * SLOW
+    after_the_pause = frontier.since("default")
+
+    assert after_one is None
+    assert after_two is not None
+    assert after_two[4] == AT - SLACK
+    assert [since[4] for since in after_a_second if since] == [AT - FURTHER_BACK, AT - SLACK]
+    assert after_the_pause is None
+
+
+def test_where_nothing_was_ever_found_a_slow_look_tells_where_the_next_begins() -> None:
+    frontier = Frontier(Watch())
+    for _ in range(2):
+        frontier.looked_everywhere(["default"], SLOW)
+    before = frontier.since("default")
+
+    frontier.found_no_more("default", AT)
+
+    assert before is None
+    assert frontier.since("default") == [AT - SLACK] * 10
+
+
+async def test_a_worker_whose_looks_are_slow_finds_what_is_new_and_in_the_end_what_fell_behind(new_database) -> None:
+    with new_database("postgresql") as url:
+        await migrate(url)
+        store = await open_sql_store(url)
+        watch = Watch()
+        frontier = store.tasks._lane._frontier = Frontier(watch)
+        frontier.looked_everywhere(["default"], LONG)
+        nothing = await store.tasks.claim("default", 5, WORKER, LEASE)
+        for _ in range(2):
+            frontier.looked_everywhere(["default"], LONG)
+        new, behind = a_task(run_at=datetime.now(UTC)), a_task(run_at=AT)
+        await store.tasks.add([new, behind])
+        ready = await store.queues.ready(["default", "empty"])
+        first = await store.tasks.claim("default", 5, WORKER, LEASE)
+        watch.now += LONGEST_PAUSE
+        second = await store.tasks.claim("default", 5, WORKER, LEASE)
+        await store.close()
+
+    assert nothing == []
+    assert ready == {"default"}
+    assert [[task.id for task in claimed] for claimed in (first, second)] == [[new.id], [behind.id]]
 
 
 async def test_a_busy_worker_takes_the_urgent_first_and_within_a_second_what_fell_behind(new_database) -> None:

@@ -100,16 +100,18 @@ def test_a_claim_among_hints_on_mysql_finds_them_by_the_primary_key(filled):
     assert "| range | PRIMARY | PRIMARY |" in plan
 
 
+@pytest.mark.parametrize("since", [None, NOON], ids=["everywhere", "from some time on"])
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.RUNNING, State.PENDING])
-def test_a_sweep_reads_what_is_overdue_in_the_order_of_its_index(filled, state):
-    plan = filled.plan(lambda connection: reading.overdue(connection, filled.sql, state, 500))
+def test_a_sweep_reads_what_is_overdue_in_the_order_of_its_index(filled, state, since):
+    plan = filled.plan(lambda connection: reading.overdue(connection, filled.sql, state, 500, since))
 
     assert "duly_tasks_wake" in plan
     assert no_scan_or_sort(plan)
 
 
-def test_a_look_for_what_is_overdue_reads_the_first_entries_of_an_index(filled):
-    plan = filled.plan(lambda connection: reading.soonest(connection, filled.sql))
+@pytest.mark.parametrize("since", [{}, dict.fromkeys(State, NOON)], ids=["everywhere", "from some time on"])
+def test_a_look_for_what_is_overdue_reads_the_first_entries_of_an_index(filled, since):
+    plan = filled.plan(lambda connection: reading.soonest(connection, filled.sql, since))
 
     assert "duly_tasks_wake" in plan
     assert no_scan_or_sort(plan)

@@ -5,21 +5,26 @@ has removed them; while somebody's old snapshot is open, none can.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from duly.domain.task import HIGHEST_PRIORITY
+from duly.stores.sql.looks import Looks
 from duly.stores.sql.rows import CLAIMED_COLUMNS
 from duly.stores.sql.types import EPOCH
 
 LOOK_BACK_EVERY = 1.0
 """In seconds. What became ready behind the frontier (a retry, a late commit) waits no longer than this for a busy
-worker; one whose claim came back short looks everywhere the next time."""
+worker; one whose claim came back short looks everywhere the next time. While such looks are slow, both look only
+FURTHER_BACK instead, and everywhere when ``Looks`` allow it."""
 
 SLACK = timedelta(seconds=1)
 """Commits overtake each other: so far behind the last claimed task others are still expected."""
+
+FURTHER_BACK = timedelta(seconds=10)
+"""What was due is promoted a few seconds later at most."""
 
 WORTH_IT = 50
 """A claim of fewer walks over little."""
@@ -31,7 +36,9 @@ _PRECEDENCE, _RUN_AT = (CLAIMED_COLUMNS.index(name) for name in ("precedence", "
 
 @dataclass(slots=True)
 class _Queue:
-    looked_back_at: float
+    looks: Looks
+    everywhere_at: float
+    further_back_at: float
     full: bool = False
     reached: dict[int, datetime] = field(default_factory=dict)
 
@@ -43,18 +50,43 @@ class Frontier:
         self._now = now
         self._queues: dict[str, _Queue] = {}
 
-    def since(self, queue: str) -> list[datetime] | None:
-        """From when on to look, for each of PRECEDENCES; None: look everywhere."""
-        at = self._queues.get(queue)
-        if at is None or not at.full or self._now() - at.looked_back_at >= LOOK_BACK_EVERY:
-            return None
-        return [at.reached.get(precedence, EPOCH) for precedence in PRECEDENCES]
+    def everywhere(self, queue: str) -> bool:
+        """Whether the next look is one at all that is ready."""
+        at = self._at(queue)
+        busy = at.full and self._now() - at.everywhere_at < LOOK_BACK_EVERY
+        return not at.reached or (at.looks.due and not busy)
 
-    def moved(self, queue: str, rows: Sequence[Sequence[Any]], limit: int, *, everywhere: bool) -> None:
+    def slow(self, queue: str) -> bool:
+        """Whether the last look everywhere was."""
+        return self._at(queue).looks.slow
+
+    def since(self, queue: str) -> list[datetime] | None:
+        """From when on to look now, for each of PRECEDENCES; None: look everywhere."""
+        if self.everywhere(queue):
+            return None
+        at, slack = self._at(queue), SLACK
+        if self._now() - max(at.everywhere_at, at.further_back_at) >= LOOK_BACK_EVERY:
+            at.further_back_at, slack = self._now(), FURTHER_BACK
+        return [at.reached[precedence] - slack if precedence in at.reached else EPOCH for precedence in PRECEDENCES]
+
+    def looked_everywhere(self, queues: Iterable[str], seconds: float) -> None:
+        """So long did that take, or fail."""
+        for queue in queues:
+            at = self._at(queue)
+            at.looks.took(seconds)
+            at.everywhere_at = self._now()
+
+    def found_no_more(self, queue: str, at: datetime) -> None:
+        """A look everywhere that began at this time has found nothing but what it took."""
+        self._at(queue).reached = dict.fromkeys(PRECEDENCES, at)
+
+    def moved(self, queue: str, rows: Sequence[Sequence[Any]], limit: int) -> None:
         """A claim of at most so many gave these rows of CLAIMED_COLUMNS, in their order."""
-        at = self._queues.setdefault(queue, _Queue(self._now()))
-        if everywhere:
-            at.looked_back_at = self._now()
+        at = self._at(queue)
         at.full = len(rows) == limit >= WORTH_IT
         for row in rows:
-            at.reached[row[_PRECEDENCE]] = row[_RUN_AT] - SLACK
+            at.reached[row[_PRECEDENCE]] = row[_RUN_AT]
+
+    def _at(self, queue: str) -> _Queue:
+        now = self._now()
+        return self._queues.setdefault(queue, _Queue(Looks(self._now), now, now))

@@ -111,12 +111,27 @@ class PostgresLane:
         """Those that are first in the order of a claim, as far as it is known where they begin."""
         since = self._frontier.since(queue)
         if since is None:
-            rows = await self._fetch(statements.CLAIM, *wanted)
+            rows = await self._claim_everywhere(queue, limit, wanted)
         else:
             rows = await self._fetch(statements.CLAIM_BEYOND, *wanted, PRECEDENCES, since)
         rows.sort(key=_READY_ORDER)
-        self._frontier.moved(queue, rows, limit, everywhere=since is None)
+        self._frontier.moved(queue, rows, limit)
         return rows
+
+    async def _claim_everywhere(self, queue: str, limit: int, wanted: Sequence[object]) -> list[Any]:
+        """Where the last such look was slow, the time is asked first: the next ones may begin there."""
+        now = await self._time() if self._frontier.slow(queue) else None
+        rows = await self._everywhere([queue], statements.CLAIM, *wanted)
+        if now is not None and len(rows) < limit:
+            self._frontier.found_no_more(queue, now)
+        return rows
+
+    async def _everywhere(self, queues: Sequence[str], statement: str, *arguments: object) -> list[Any]:
+        began = time.monotonic()
+        try:
+            return await self._fetch(statement, *arguments)
+        finally:
+            self._frontier.looked_everywhere(queues, time.monotonic() - began)
 
     async def renew(self, renewals: Sequence[Renewal], lease: timedelta) -> dict[TaskId, bool]:
         """See TaskStore. A row that somebody else has locked is being settled; it is told as it was before."""
@@ -150,8 +165,11 @@ class PostgresLane:
         return {task.id: task for task in map(task_of, rows)}
 
     async def ready(self, queues: Collection[str]) -> set[str]:
-        """See QueueStore."""
-        return {name for (name,) in await self._fetch(statements.READY, list(queues))}
+        """See QueueStore. Of those that are not worth a look everywhere now a claim itself finds out."""
+        looked = [queue for queue in queues if self._frontier.everywhere(queue)]
+        unseen = set(queues).difference(looked)
+        found = await self._everywhere(looked, statements.READY, looked) if looked else []
+        return unseen.union(name for (name,) in found)
 
     async def close(self) -> None:
         """See Lane. The pool ends what does not say good-bye in time: a dead connection never does."""
@@ -160,6 +178,11 @@ class PostgresLane:
     def _now(self) -> datetime | None:
         """None: the server's own time."""
         return None if self._clock is None else self._clock.now()
+
+    async def _time(self) -> datetime:
+        """As the hot statements have it."""
+        [(now,)] = await self._fetch(statements.TIME, self._now())
+        return now  # type: ignore[no-any-return]  # asyncpg has no types
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
         once = partial(self._fetch_once, statement, arguments)

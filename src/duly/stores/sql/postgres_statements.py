@@ -180,3 +180,5 @@ FROM unnest($1::text[]) AS x (queue)
 WHERE EXISTS (SELECT FROM duly_tasks t WHERE t.state = 'pending' AND t.queue = x.queue)
 """
 """By the index duly_tasks_ready: one step into it for each queue."""
+
+TIME = "SELECT coalesce($1::timestamptz, statement_timestamp())"

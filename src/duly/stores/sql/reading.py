@@ -1,7 +1,7 @@
 """Tasks as they are, read without a lock."""
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
 
@@ -29,31 +29,41 @@ def cancelling(connection: Connection, ids: Collection[TaskId]) -> set[TaskId]:
     return {TaskId(id_) for id_ in connection.scalars(statement)}
 
 
-def overdue(connection: Connection, sql: Sql, state: State, limit: int) -> list[Task]:
-    """The longest overdue tasks of the state (by the index of ``wake_at``)."""
+def overdue(connection: Connection, sql: Sql, state: State, limit: int, since: datetime | None = None) -> list[Task]:
+    """The longest overdue tasks of the state (by the index of ``wake_at``), from then on."""
     statement = (
         select(*TASK_COLUMNS)
-        .where(tasks.c.state == state.value, tasks.c.wake_at <= sql.moments.now())
+        .where(tasks.c.state == state.value, tasks.c.wake_at <= sql.moments.now(), *_from(since))
         .order_by(tasks.c.wake_at, tasks.c.id)
         .limit(limit)
     )
     return [task_of(row) for row in connection.execute(statement)]
 
 
-def soonest(connection: Connection, sql: Sql) -> dict[State, timedelta]:
-    """In how long the first of each state wakes (each the first entry of its part of the index of ``wake_at``)."""
-    now, *times = connection.execute(select(sql.moments.now(), *map(_first_to_wake, LIVE))).one()
-    return {state: at - now for state, at in zip(LIVE, times, strict=True) if at is not None}
+def soonest(
+    connection: Connection, sql: Sql, since: Mapping[State, datetime]
+) -> tuple[datetime, dict[State, datetime]]:
+    """Now, and when the first of each state wakes (each the first entry of its part of the index of ``wake_at``).
+
+    What wakes before the times given is not looked for.
+    """
+    firsts = (_first_to_wake(state, since.get(state)) for state in LIVE)
+    now, *times = connection.execute(select(sql.moments.now(), *firsts)).one()
+    return now, {state: at for state, at in zip(LIVE, times, strict=True) if at is not None}
 
 
-def _first_to_wake(state: State) -> ScalarSelect[datetime]:
+def _first_to_wake(state: State, since: datetime | None) -> ScalarSelect[datetime]:
     return (
         select(tasks.c.wake_at)
-        .where(tasks.c.state == state.value, tasks.c.wake_at.is_not(None))
+        .where(tasks.c.state == state.value, tasks.c.wake_at.is_not(None), *_from(since))
         .order_by(tasks.c.wake_at)
         .limit(1)
         .scalar_subquery()
     )
+
+
+def _from(since: datetime | None) -> list[ColumnElement[bool]]:
+    return [] if since is None else [tasks.c.wake_at >= since]
 
 
 def ready(connection: Connection, queues: Collection[str]) -> set[str]:

@@ -1,5 +1,6 @@
 """The tasks: which way each operation goes."""
 
+import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from duly.stores.sql.dialect import Sql
 from duly.stores.sql.errors import RowExists
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.runner import MAX_TRIES, Runner
+from duly.stores.sql.wakes import Wakes
 
 
 class SqlTasks:
@@ -26,6 +28,7 @@ class SqlTasks:
         self._lane = lane
         self._sql = sql
         self._clock = clock
+        self._wakes = Wakes()
 
     async def add(self, tasks: Sequence[Task], *, within: Collection[str] | None = None) -> list[Task]:
         """See TaskStore. Tasks with a key go apart: somebody's open transaction may hold one."""
@@ -90,11 +93,19 @@ class SqlTasks:
     async def overdue(self, state: State, limit: int) -> list[Task]:
         """See TaskStore. What is overdue will be judged by the store's clock, so that is set right first."""
         await self._clock.follow()
-        return await self._runner.read(partial(reading.overdue, sql=self._sql, state=state, limit=limit))
+        since = self._wakes.since.get(state)
+        return await self._runner.read(partial(reading.overdue, sql=self._sql, state=state, limit=limit, since=since))
 
     async def soonest(self) -> dict[State, timedelta]:
-        """See TaskStore."""
-        return await self._runner.read(partial(reading.soonest, sql=self._sql))
+        """See TaskStore. Where that takes long, only seldom everywhere: ``Wakes`` tells what may be found late."""
+        since, began = self._wakes.since, time.monotonic()
+        try:
+            now, firsts = await self._runner.read(partial(reading.soonest, sql=self._sql, since=since))
+        finally:
+            if not since:
+                self._wakes.took(time.monotonic() - began)
+        self._wakes.found(now, firsts)
+        return {state: at - now for state, at in firsts.items()}
 
     async def unhandled(self, types: Collection[str], limit: int) -> list[Task]:
         """See TaskStore."""
