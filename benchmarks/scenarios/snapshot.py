@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import psycopg
 from benchmarks.harness import tally
@@ -16,11 +17,14 @@ BEFORE, HELD, AFTER = 60, 300, 120
 LAST = 3
 """The last third of each part counts: before, it is without start-up; under the snapshot, it is the worst."""
 
+CONTROL = "duly, nobody holds one"
+"""The same load for as long: what the tables' growth costs by itself."""
+
 CREW = Crew(module="benchmarks.ours.together", place=postgresql, work=(*WORKER, "--processes", "1"))
 
 
-def measured(run: Run) -> Figures:
-    """One process submits all the time, one worker runs; between, a transaction stands idle with its snapshot."""
+def measured(between: Callable[[str], AbstractContextManager[None]], run: Run) -> Figures:
+    """One process submits all the time, one worker runs; what is given is there in the middle part."""
     before, held, after = (run.size(seconds, 6) for seconds in (BEFORE, HELD, AFTER))
     with CREW.at(run.folder) as env:
         CREW.say(env, "prepare")
@@ -28,7 +32,7 @@ def measured(run: Run) -> Figures:
             with pumping(CREW, env, before + held + after + 10) as submitted:
                 _until_called(env)
                 rates = {"before tasks/s": _rate(env, before)}
-                with a_snapshot(env["BENCH_URL"]):
+                with between(env["BENCH_URL"]):
                     rates["held tasks/s"] = _rate(env, held)
                 rates["after tasks/s"] = _rate(env, after)
             seen = CREW.say(env, "watch", *submitted, 1)
@@ -75,22 +79,25 @@ def _called(env) -> int:
     return sum(tally.counts(env[tally.FOLDER]))
 
 
+def _contestant(name: str, between: Callable[[str], AbstractContextManager[None]]) -> Contestant:
+    how = f"256 submitters in one process, one `duly worker --slots {SLOTS}`, PostgreSQL, log off"
+    return Contestant(name=name, how=how, keeps=BOTH, measure=partial(measured, between))
+
+
 SCENARIO = Scenario(
     name="snapshot",
     title="Under a held snapshot (`idle in transaction`) for 5 minutes",
-    question="Handler calls a second in the last third of a minute before, of 5 minutes with the snapshot, of 2 after.",
-    contestants=(
-        Contestant(
-            name="duly",
-            how=f"256 submitters in one process, one `duly worker --slots {SLOTS}`, PostgreSQL, log off",
-            keeps=BOTH,
-            measure=measured,
-        ),
+    question=(
+        "Handler calls a second in the last third of a minute before, of 5 minutes with the snapshot, of 2 after. The"
+        " same for as long without one tells what millions of rows more cost by themselves."
     ),
+    contestants=(_contestant("duly", a_snapshot), _contestant(CONTROL, lambda _: nullcontext())),
     goals=(
         Goal(figure="held tasks/s", of="duly", against="duly", their_figure="before tasks/s", least=0.6, stretch=0.8),
+        Goal(figure="held tasks/s", of="duly", against=CONTROL),
         Goal(figure="after tasks/s", of="duly", against="duly", their_figure="before tasks/s", least=0.95),
+        Goal(figure="after tasks/s", of="duly", against=CONTROL),
     ),
     rounds=1,
-    minutes=9,
+    minutes=18,
 )
