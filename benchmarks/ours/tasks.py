@@ -24,6 +24,7 @@ from tests.support.databases import blocking_url
 BATCH = 500
 BATCH_BYTES = 2_000_000
 CALLERS = 4
+QUEUE = "default"
 
 
 async def fill(tasks: int, type_name: str = "bench.noop") -> None:
@@ -54,6 +55,21 @@ async def submit(seconds: int, size: int) -> None:
             for _ in range(CALLERS):
                 group.create_task(caller(core.service.tasks))
         print(json.dumps({"tasks": submitted, "seconds": time.monotonic() - begun}))
+
+
+async def pause() -> None:
+    """From now on nothing is claimed."""
+    async with open_core(load_settings(), duly.handlers) as core:
+        await core.service.overview.pause(QUEUE, True)
+
+
+async def resume(processes: int) -> None:
+    """Claims begin again, once so many workers are there."""
+    async with open_core(load_settings(), duly.handlers) as core:
+        overview = core.service.overview
+        while len(await overview.workers()) < processes:  # noqa: ASYNC110  # other processes do it
+            await asyncio.sleep(tally.LOOK)
+        await overview.pause(QUEUE, False)
 
 
 def watch(tasks: int, processes: int) -> None:
@@ -107,4 +123,14 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
-    serve(prepare=prepare, submit=submit, fill=fill, watch=watch, stored=stored, ids=ids, latency=latency)
+    serve(
+        prepare=prepare,
+        submit=submit,
+        fill=fill,
+        pause=pause,
+        resume=resume,
+        watch=watch,
+        stored=stored,
+        ids=ids,
+        latency=latency,
+    )

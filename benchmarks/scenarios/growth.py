@@ -7,6 +7,7 @@ from functools import partial
 from benchmarks.harness.crews import Crew, drain
 from benchmarks.harness.places import postgresql
 from benchmarks.harness.plan import Contestant, Figures, Run, Scenario
+from benchmarks.harness.processes import heard
 from benchmarks.scenarios.crowded import paced
 from benchmarks.scenarios.drain import BOTH, WORKER
 
@@ -31,7 +32,12 @@ def by_slots() -> Iterator[Contestant]:
 def by_processes() -> Iterator[Contestant]:
     """Worker processes of 200 slots each."""
     for count in PROCESSES:
-        yield drain(f"processes {count}", _crew(processes=count), TASKS, f"`--processes {count} --slots 200`", BOTH)
+        yield Contestant(
+            name=f"processes {count}",
+            how=f"`--processes {count} --slots 200`; the queue is paused until all are there",
+            keeps=BOTH,
+            measure=partial(_begun_together, _crew(processes=count)),
+        )
 
 
 def by_payload() -> Iterator[Contestant]:
@@ -63,6 +69,20 @@ def by_batch() -> Iterator[Contestant]:
             keeps="the tasks, fsync before the answer",
             measure=partial(_submitted, size),
         )
+
+
+def _begun_together(crew: Crew, run: Run) -> Figures:
+    """A drain that none begins before the others: four processes start for longer than one needs for half of it."""
+    tasks = run.size(TASKS, 2_000)
+    with crew.at(run.folder) as env:
+        crew.say(env, "fill", tasks)
+        crew.say(env, "pause")
+        with crew.watching(env, "watch", tasks, crew.processes) as watch, crew.working(env, run.folder) as workers:
+            crew.say(env, "resume", crew.processes)
+            seen = heard(watch, workers)
+    if seen["stored"] != tasks:
+        raise RuntimeError(f"{seen['stored']} outcomes of {tasks}")
+    return {"tasks/s": seen["tasks"] / seen["seconds"]}
 
 
 def _crew(*, slots: int = 200, processes: int = 1) -> Crew:
