@@ -87,6 +87,23 @@ def test_while_looks_everywhere_are_slow_a_short_claim_is_followed_by_another_fr
     assert after_the_pause is None
 
 
+def test_a_look_everywhere_is_not_slow_for_the_tasks_that_it_brings() -> None:
+    """Large payloads take long wherever they are looked for."""
+    frontier = Frontier(Watch())
+    frontier.moved("default", rows(3), WORTH_IT)
+    frontier.looked_onwards("default", LONG, WORTH_IT)
+
+    for _ in range(2):
+        frontier.looked_everywhere(["default"], LONG, WORTH_IT)
+    of_many = frontier.since("default")
+    for _ in range(2):
+        frontier.looked_everywhere(["default"], LONG, 1)
+    of_one = frontier.since("default")
+
+    assert of_many is None
+    assert of_one is not None
+
+
 def test_where_nothing_was_ever_found_a_slow_look_tells_where_the_next_begins() -> None:
     frontier = Frontier(Watch())
     for _ in range(2):

@@ -40,6 +40,8 @@ class _Queue:
     everywhere_at: float
     further_back_at: float
     full: bool = False
+    seconds_each: float = 0.0
+    """What a task of the last full claim from the frontier took: payloads may be large."""
     reached: dict[int, datetime] = field(default_factory=dict)
 
 
@@ -69,12 +71,17 @@ class Frontier:
             at.further_back_at, slack = self._now(), FURTHER_BACK
         return [at.reached[precedence] - slack if precedence in at.reached else EPOCH for precedence in PRECEDENCES]
 
-    def looked_everywhere(self, queues: Iterable[str], seconds: float) -> None:
-        """So long did that take, or fail."""
+    def looked_everywhere(self, queues: Iterable[str], seconds: float, tasks: int = 0) -> None:
+        """So long did that take, or fail, and it brought so many tasks."""
         for queue in queues:
             at = self._at(queue)
-            at.looks.took(seconds)
+            at.looks.took(seconds - tasks * at.seconds_each)
             at.everywhere_at = self._now()
+
+    def looked_onwards(self, queue: str, seconds: float, tasks: int) -> None:
+        """A claim from the frontier took so long, and brought so many tasks."""
+        if tasks >= WORTH_IT:
+            self._at(queue).seconds_each = seconds / tasks
 
     def found_no_more(self, queue: str, at: datetime) -> None:
         """A look everywhere that began at this time has found nothing but what it took."""

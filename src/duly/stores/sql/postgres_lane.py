@@ -113,7 +113,9 @@ class PostgresLane:
         if since is None:
             rows = await self._claim_everywhere(queue, limit, wanted)
         else:
+            began = time.monotonic()
             rows = await self._fetch(statements.CLAIM_BEYOND, *wanted, PRECEDENCES, since)
+            self._frontier.looked_onwards(queue, time.monotonic() - began, len(rows))
         rows.sort(key=_READY_ORDER)
         self._frontier.moved(queue, rows, limit)
         return rows
@@ -127,11 +129,12 @@ class PostgresLane:
         return rows
 
     async def _everywhere(self, queues: Sequence[str], statement: str, *arguments: object) -> list[Any]:
-        began = time.monotonic()
+        began, rows = time.monotonic(), []
         try:
-            return await self._fetch(statement, *arguments)
+            rows = await self._fetch(statement, *arguments)
         finally:
-            self._frontier.looked_everywhere(queues, time.monotonic() - began)
+            self._frontier.looked_everywhere(queues, time.monotonic() - began, len(rows))
+        return rows
 
     async def renew(self, renewals: Sequence[Renewal], lease: timedelta) -> dict[TaskId, bool]:
         """See TaskStore. A row that somebody else has locked is being settled; it is told as it was before."""
