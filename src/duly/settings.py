@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     )
     grace: Duration = Field(
         default=timedelta(seconds=30),
-        description="How long running tasks may go on when their worker is stopped; then they are put back.",
+        description="How long a process that is told to end takes: what runs may end; what does not is put back.",
     )
     poll_interval: Duration = Field(
         default=timedelta(seconds=1),

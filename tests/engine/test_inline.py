@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from duly.engine.call import Caught
+from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
 from duly.engine.inline import Begun, Inline, begun
 from duly.engine.limits import Limits
@@ -33,7 +33,7 @@ class Call:
         called = begun(self.type, {})
         if not isinstance(called, Begun):
             return called
-        inline = Inline(asyncio.current_task(), lambda *_: None, cancels=True)
+        inline = Inline(asyncio.current_task(), lambda *_: None, cancels=True, parting=COOPERATION)
         return await inline.rest(self.running, called)
 
 

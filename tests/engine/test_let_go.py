@@ -132,6 +132,31 @@ async def test_what_runs_when_the_grace_is_over_is_put_back_uncharged(executor: 
         assert (task.failures, task.crashes) == (0, 0)
 
 
+@pytest.mark.mistake(43)
+async def test_a_worker_whose_handler_ignores_its_cancellation_is_gone_when_the_grace_is_over() -> None:
+    """Once, the two seconds that a handler has to end began only then."""
+    signals = Signals()
+
+    async def stubborn() -> None:
+        signals.begun.set()
+        while not signals.go.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    async with a_stage(once(stubborn)) as stage:
+        async with a_worker(stage, grace=timedelta(seconds=2)) as worker:
+            task_id = await stage.submit("work")
+            await signals.until(signals.begun)
+            asked = time.monotonic()
+            await worker.stopped()
+            took = time.monotonic() - asked
+
+        signals.go.set()
+        task = await stage.now(task_id)
+        assert took < 2 + 0.5  # on a busy machine
+        assert (task.state, task.reason, task.failures, task.crashes) == (State.PENDING, Reason.INTERRUPTED, 0, 0)
+
+
 async def test_a_thread_that_never_returns_does_not_hang_a_worker_that_stops_after_its_time_out() -> None:
     signals = Signals()
 

@@ -11,4 +11,4 @@ class Cause(Enum):
     LOST = "lost"
     """Its claim is lost: whatever comes of it is refused."""
     STOP = "stop"
-    """The worker stops and its grace is over."""
+    """The worker stops, and what runs has had its time."""

@@ -51,7 +51,7 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Whether this attempt should stop: a cancel was asked for, or the worker is stopping and its grace is over.
+        """Whether this attempt should stop: a cancel was asked for, or the worker stops and can wait no longer.
 
         An ``async def`` handler is cancelled by itself; others look here now and then and return or raise.
         """

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from types import coroutine
 from typing import Any, NamedTuple
 
@@ -23,18 +24,25 @@ class Begun(NamedTuple):
 class Inline:
     """The rest of a call. A task of its own for each would cost as much as all else that an attempt does here."""
 
-    __slots__ = ("_asked", "_cancels", "_inside", "_loop", "_over", "gone", "task")
+    __slots__ = ("_asked", "_cancels", "_inside", "_loop", "_over", "_parting", "gone", "task")
 
     def __init__(
-        self, task: "asyncio.Task[None] | None", over: Callable[["Inline", Cause], None], *, cancels: bool
+        self,
+        task: "asyncio.Task[None] | None",
+        over: Callable[["Inline", Cause], None],
+        *,
+        cancels: bool,
+        parting: timedelta,
     ) -> None:
         """``task`` is the attempt's own, the current one.
 
         ``over`` is called when the handler was asked to end, its time for that is up, and it goes on. After a cancel
-        request only where ``cancels`` says so: else an attempt waits for what comes of it.
+        request only where ``cancels`` says so: else an attempt waits for what comes of it. When the worker stops its
+        time is ``parting``.
         """
         self._over = over
         self._cancels = cancels
+        self._parting = parting
         self._loop = asyncio.get_running_loop()
         self._asked = 0
         self._inside = False
@@ -69,7 +77,8 @@ class Inline:
         self._asked += 1
         self.task.cancel()
         if cause is not Cause.CANCEL or self._cancels:
-            self._loop.call_later(COOPERATION.total_seconds(), self._is_over, cause)
+            patience = self._parting if cause is Cause.STOP else COOPERATION
+            self._loop.call_later(patience.total_seconds(), self._is_over, cause)
 
     def _is_over(self, cause: Cause) -> None:
         if self._inside:

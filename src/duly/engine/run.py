@@ -49,6 +49,8 @@ class Tools:
     meter: Meter
     emit: Emit
     lease: timedelta
+    parting: timedelta
+    """A coroutine handler has so long to end when its worker stops."""
     bind: Callable[[Task], None]
     """Puts the task on every log line of the current asyncio task."""
     last_resort: LastResort | None
@@ -196,7 +198,8 @@ class Runner:
         """The rest of a handler that has something to wait for."""
         self._deadlines.start(attempt.running, attempt.began)
         over, cancels = partial(self._over, attempt), self._tools.last_resort is not None
-        caught = await Inline(attempt.slot.holder, over, cancels=cancels).rest(attempt.running, begun)
+        inline = Inline(attempt.slot.holder, over, cancels=cancels, parting=self._tools.parting)
+        caught = await inline.rest(attempt.running, begun)
         if attempt.warden is not None:
             await asyncio.wait({attempt.warden})
         return caught

@@ -16,6 +16,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.domain.stats import WorkerRecord
 from duly.engine.background import in_background
 from duly.engine.cause import Cause
+from duly.engine.grace import Grace
 from duly.engine.intake import Around, Demand, Intake
 from duly.engine.intakes import Intakes, Intaking
 from duly.engine.landscape import ALIVE_WITHIN
@@ -32,8 +33,8 @@ HOUR = timedelta(hours=1)
 SYSTEM_SLOTS = 10
 """Deliveries of callbacks that a worker makes at the same time, beside its own slots."""
 
-LAST_SETTLES = timedelta(seconds=3)
-"""After the grace, so long is given to put back what still runs."""
+LAST_SETTLES = timedelta(seconds=1)
+"""Once nobody is waited for, so long is given to put back what still runs; a database that answers needs less."""
 
 TAKING_LEAVE = timedelta(seconds=0.5)
 """Nobody counts on a silent worker for long."""
@@ -48,6 +49,7 @@ class Worker:
     def __init__(self, parts: WorkerParts, options: WorkerOptions, intake: Opening = Intake) -> None:
         self._parts = parts
         self._options = options
+        self._grace = Grace(options.grace)
         self._open_intake = intake
         self._queues = tuple(queue for queue in options.queues if queue != SYSTEM_QUEUE)
         self._started_at = parts.store.clock.now()
@@ -57,7 +59,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> bool:
         """Work until ``stop`` is set or the process should be replaced; then drain. Returns whether it should.
 
-        Draining: claim no more, let attempts finish within the grace, put the others back uncharged.
+        Draining: claim no more, let attempts finish, put those back uncharged that do not, all within the grace.
         """
         async with open_workshop(self._parts, self._options) as workshop:
             intake = self._intake(workshop)
@@ -110,14 +112,15 @@ class Worker:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             intake.close()
-            done, _ = await asyncio.wait({working}, timeout=self._options.grace.total_seconds())
+            done, _ = await asyncio.wait({working}, timeout=self._grace.work.total_seconds())
             return bool(done) or await self._put_back(working, workshop)
 
     async def _put_back(self, working: "asyncio.Task[None]", workshop: Workshop) -> bool:
-        """The grace is over: end what can be ended, put everything back, uncharged."""
+        """The time for work is over: end what can be ended, put everything back, uncharged."""
         self._parts.emit("worker.putting_back", self._facts() | {"running": workshop.runner.count})
         workshop.runner.end_all(Cause.STOP)
-        done, _ = await asyncio.wait({working}, timeout=LAST_SETTLES.total_seconds())
+        limit = self._grace.cooperation + LAST_SETTLES
+        done, _ = await asyncio.wait({working}, timeout=limit.total_seconds())
         if not done:
             working.cancel()
         return bool(done)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from duly.domain.task import Task, WorkerId
 from duly.engine.background import in_background
 from duly.engine.crowd import Crowd
+from duly.engine.grace import Grace
 from duly.engine.handlers import Runnable
 from duly.engine.herald import Herald
 from duly.engine.lease import LeaseKeeper
@@ -35,6 +36,7 @@ class WorkerOptions:
     slots: int
     lease: timedelta
     grace: timedelta
+    """From the word to stop to the end."""
     poll_interval: timedelta
     stall_warning: timedelta
     stall_limit: timedelta
@@ -100,6 +102,7 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
         meter=parts.meter,
         emit=parts.emit,
         lease=options.lease,
+        parting=Grace(options.grace).cooperation,
         bind=parts.bind,
         last_resort=parts.last_resort,
         posts=parts.tracing is None,  # a span tells the outcome too
