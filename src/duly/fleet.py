@@ -1,11 +1,14 @@
 """What makes a Celery worker run Duly's tasks: one Celery task, and a bootstep that opens Duly in its processes."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
+from datetime import timedelta
 from multiprocessing import process
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,10 @@ from celery import Celery, Task, bootsteps, signals
 
 from duly.assembly_worker import served
 from duly.brokers.celery.application import RUN, address_of, celery_application, queues_of
+from duly.brokers.celery.ending import grace_of_tasks, others_run, read_results
 from duly.domain.errors import Misconfigured
 from duly.domain.task import TaskId
+from duly.engine.outlived import end_at
 from duly.settings import Settings
 from duly.station import Post, Standing, Station
 from duly.telemetry.lines import log_lines
@@ -48,7 +53,6 @@ def celery_fleet(app: Standing, settings: Settings, name: str) -> Celery:
     signals.celeryd_init.connect(fleet.name_queues, weak=False)
     signals.setup_logging.connect(fleet.set_up_log, weak=False)
     signals.worker_process_init.connect(fleet.open_in_child, weak=False)
-    signals.worker_process_shutdown.connect(fleet.close_in_child, weak=False)
     signals.worker_shutting_down.connect(fleet.drain, weak=False)
     return celery
 
@@ -69,6 +73,7 @@ class OpenDuly(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no 
     def close(self, _: Any) -> None:
         """The worker begins to end: ask everybody to drain."""
         self._fleet.drain()
+        self._fleet.end_in_time()
 
     def stop(self, _: Any) -> None:
         """Wait until all is drained."""
@@ -88,6 +93,8 @@ class Fleet:
         self._worker: Any = None
         self._station: Station | None = None
         self._process = process.current_process()
+        self._asked_at: float | None = None
+        """When the worker was told to end (monotonic)."""
 
     def name_queues(self, instance: Any, **_: object) -> None:
         """Celery worker about to be set up: without -Q it listens to all that the handlers name."""
@@ -117,6 +124,7 @@ class Fleet:
         _may_have_processes(self._process)
         station = self._open(1)
         signal.signal(DRAIN, lambda *_: station.drain())
+        signals.worker_process_shutdown.connect(self.end_child, weak=False)  # after all others that were there before
 
     def run(self, task_id: str, queue: str, celery_id: str) -> str:
         """Run this task to its attempt's end, if it still waits."""
@@ -130,7 +138,8 @@ class Fleet:
         return RAN if self._station.take(queue, id_, celery_id) else NOTHING
 
     def drain(self, **_: object) -> None:
-        """Nothing new is begun; what runs has the grace to end, then it is put back."""
+        """Nothing new is begun; what runs may end, else it is put back. Another time nothing happens."""
+        self._asked_at = self._asked_at or time.monotonic()
         if self._station is not None:
             self._station.drain()
         elif self._worker is not None and self._worker.pool is not None:
@@ -138,20 +147,34 @@ class Fleet:
                 with suppress(ProcessLookupError):
                     os.kill(child, DRAIN)
 
+    def end_in_time(self) -> None:
+        """The worker is gone once its grace is over, and its children with it, by Celery's own doing."""
+        end_at(self._after(self._settings.grace), log_lines(), unless=others_run)
+
     def close(self) -> None:
-        """Wait for the end of what runs in this process."""
+        """Wait for the end of what runs here, or in the children."""
         if self._station is not None:
             self._station.close()
+        elif self._worker.pool is not None:
+            read_results(self._worker.pool._pool, self._after(grace_of_tasks(self._settings.grace)))  # noqa: SLF001
+        gc.freeze()  # else Python looks through all that was ever imported before it exits: half a second and more
 
-    def close_in_child(self, **_: object) -> None:
-        """A child ends, by itself or with its worker."""
-        self.close()
+    def end_child(self, exitcode: int, **_: object) -> None:
+        """A child ends, by itself or with its worker. The pool would have it sleep for a second before."""
+        assert self._station is not None  # noqa: S101  # opened before this is connected
+        self._station.close()
+        os._exit(exitcode)
+
+    def _after(self, grace: timedelta) -> float:
+        """When this time has gone by since the worker was told to end (monotonic)."""
+        return (self._asked_at or time.monotonic()) + grace.total_seconds()
 
     def _open(self, slots: int) -> Station:
         queues = tuple(self._celery.amqp.queues.consume_from)
         resort = self._revoke if _pool_of(self._worker) == PREFORK else None
         post = Post(queues=queues, slots=slots, last_resort=resort)
-        self._station = Station(self._app, self._settings, post, log_lines())
+        settings = self._settings.model_copy(update={"grace": grace_of_tasks(self._settings.grace)})
+        self._station = Station(self._app, settings, post, log_lines())
         self._station.start()
         return self._station
 

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Thread
@@ -15,10 +15,11 @@ from duly.assembly import Core, open_core
 from duly.assembly_worker import worker_options, worker_parts
 from duly.domain.errors import DulyError
 from duly.domain.task import TaskId
-from duly.engine.background import follow, in_background
+from duly.engine.background import follow, in_background, unless
 from duly.engine.handed import Handed
 from duly.engine.handlers import Handlers
 from duly.engine.intake import Around, Demand
+from duly.engine.outlived import alone
 from duly.engine.slot import Start
 from duly.engine.worker import Worker
 from duly.ports.telemetry import Emit
@@ -27,8 +28,8 @@ from duly.settings import Settings
 AGAIN = timedelta(seconds=2)
 """So long after a failure to open (a database that is away) the next try begins."""
 
-LONGEST_GOODBYE = timedelta(seconds=15)
-"""Beyond the grace: putting back what still runs, and closing."""
+LONGEST_GOODBYE = timedelta(seconds=5)
+"""Beyond the grace, where the database does not answer."""
 
 
 class Standing(Protocol):
@@ -73,10 +74,20 @@ class Station:
         self._thread.start()
 
     def take(self, queue: str, task_id: TaskId, name: str) -> bool:
-        """Claim this task and run it to the attempt's end. Blocks. False: there was nothing to claim."""
+        """Claim this task and run it to the attempt's end. Blocks. False: there was nothing to claim, or this ends."""
         self._name = name
-        handed = self._handed.result()
-        return asyncio.run_coroutine_threadsafe(handed.take(queue, task_id), self._loop.result()).result()
+        try:
+            return self._taking(queue, task_id).result()
+        except CancelledError:
+            return False
+
+    def _taking(self, queue: str, task_id: TaskId) -> Future[bool]:
+        taking = self._handed.result().take(queue, task_id)
+        try:
+            return asyncio.run_coroutine_threadsafe(taking, self._loop.result())
+        except RuntimeError:  # it has ended already
+            taking.close()
+            raise CancelledError from None
 
     def drain(self) -> None:
         """Claim no more; what runs may go on within the grace, then it is put back. Does not wait."""
@@ -91,7 +102,7 @@ class Station:
     def _run(self) -> None:
         """Whoever hands it tasks would go on and have them fail, so the process ends with it, and is replaced."""
         try:
-            asyncio.run(self._serve())
+            asyncio.run(alone(self._serve()))
         except Exception as error:  # noqa: BLE001  # the top of the thread
             self._emit("station.broken", {"error": repr(error)})
             os.kill(os.getpid(), signal.SIGKILL)
@@ -100,11 +111,11 @@ class Station:
         self._loop.set_result(asyncio.get_running_loop())
         while not self._stop.is_set():
             try:
-                async with open_core(self._settings, self._app.handlers, emit=self._emit) as core:
-                    failed = follow(core.service.failed, self._stop)
-                    with self._app.on(core):
-                        async with in_background(self._emit, failed):
-                            await self._work(core)
+                async with AsyncExitStack() as stack:
+                    opening = stack.enter_async_context(open_core(self._settings, self._app.handlers, emit=self._emit))
+                    core = await unless(self._stop, opening, self._emit)
+                    if core is not None:
+                        await self._stand(core)
             except DulyError as error:
                 self._emit("station.unopened", {"error": str(error), "again_in": AGAIN})
                 with suppress(TimeoutError):
@@ -112,6 +123,11 @@ class Station:
                         await self._stop.wait()
         if not self._handed.done():
             self._handed.cancel()
+
+    async def _stand(self, core: Core) -> None:
+        with self._app.on(core):
+            async with in_background(self._emit, follow(core.service.failed, self._stop)):
+                await self._work(core)
 
     async def _work(self, core: Core) -> None:
         resort = None if self._post.last_resort is None else self._end_process

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -125,6 +126,48 @@ def test_a_worker_that_is_told_to_end_puts_back_what_does_not_end_within_the_gra
     assert (put_back.state, put_back.attempt, put_back.failures) == ("pending", 1, 0)
     assert "lease_lost" not in scene.story(task)
     scene.client.cancel(task)
+
+
+@pytest.mark.parametrize("kind", ["stubborn.async", pytest.param("stubborn", marks=pytest.mark.full)])
+@pytest.mark.mistake(43)
+def test_a_worker_under_load_whose_handlers_do_not_end_is_gone_when_its_grace_is_over(on_redis, kind):
+    """Once, all that follows the work began only then, and Celery's pool slept for seconds beside: ten in all."""
+    scene = on_redis.scene
+    with on_redis.worker("-P", "prefork", "-c", "4", DULY_GRACE="6s") as worker:
+        tasks = scene.submit(kind, 2)
+        for task in tasks:
+            scene.effects.pid(task)
+        load = scene.submit("quick", 100)
+        asked = time.monotonic()
+        code = worker.stop()
+        took = time.monotonic() - asked
+    left = [scene.client.get(task) for task in tasks]
+    for task in tasks:
+        scene.client.cancel(task)
+
+    assert (code, worker.said("process.overdue")) == (0, False)
+    assert took < 6 + 0.5  # for the machine to take leave of the process
+    assert [(task.state, task.reason, task.attempt, task.failures) for task in left] == [
+        ("pending", "interrupted", 1, 0)
+    ] * 2
+    assert [scene.story(task)["lease_lost"] for task in [*tasks, *load]] == [0] * 102
+
+
+@pytest.mark.mistake(43)
+def test_a_worker_is_gone_when_its_grace_is_over_although_a_child_stands_still(on_redis):
+    """Once, it waited as long as the child."""
+    scene = on_redis.scene
+    with on_redis.worker(*PREFORK, DULY_GRACE="3s") as worker:
+        task = scene.one("block", seconds=60)
+        child = scene.effects.pid(task)
+        asked = time.monotonic()
+        code = worker.stop()
+        took = time.monotonic() - asked
+        eventually(lambda: gone(child))
+    scene.client.cancel(task)
+
+    assert (code, worker.said("process.overdue")) == (0, True)
+    assert took < 3 + 0.5
 
 
 @pytest.mark.full

@@ -42,6 +42,46 @@ def test_a_stopped_worker_finishes_what_it_can_and_puts_back_the_rest_uncharged(
 
 
 @pytest.mark.mistake(43)
+@pytest.mark.parametrize("kind", ["stubborn", "stubborn.async"])
+def test_a_worker_whose_handlers_do_not_end_is_gone_when_its_grace_is_over(sqlite_scene: Scene, kind: str):
+    """Once, Python waited at the exit for a coroutine that paid no attention to its cancellation, until it ended."""
+    scene = sqlite_scene
+    with scene.worker(DULY_GRACE="4s") as worker:
+        task = scene.one(kind)
+        scene.effects.pid(task)
+        worker.process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        code = worker.process.wait(60)
+        took = time.monotonic() - asked
+    left = scene.client.get(task)
+    scene.client.cancel(task)
+
+    assert (code, worker.said("process.overdue")) == (0, False)
+    assert took < 4 + 0.5  # for the machine to take leave of the process
+    assert (left.state, left.reason, left.attempt, left.failures) == (State.PENDING, Reason.INTERRUPTED, 1, 0)
+    assert scene.story(task)["lease_lost"] == 0
+
+
+@pytest.mark.mistake(43)
+def test_a_worker_that_leaves_a_thread_behind_for_which_python_waits_is_gone_all_the_same(sqlite_scene: Scene):
+    """Once, it stayed until the thread had ended."""
+    scene = sqlite_scene
+    with scene.worker() as worker:
+        task = scene.one("stubborn.executor")
+        scene.effects.pid(task)
+        worker.process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        code = worker.process.wait(60)
+        took = time.monotonic() - asked
+    left = scene.client.get(task)
+    scene.client.cancel(task)
+
+    assert (code, worker.said("process.overdue")) == (0, True)
+    assert took < 2 + 0.5
+    assert (left.state, left.reason, left.attempt, left.failures) == (State.PENDING, Reason.INTERRUPTED, 1, 0)
+
+
+@pytest.mark.mistake(43)
 def test_a_second_signal_ends_a_worker_at_once_and_its_task_runs_elsewhere(sqlite_scene: Scene):
     scene, gate = sqlite_scene, sqlite_scene.gate()
     with scene.worker(DULY_GRACE="60s") as worker:

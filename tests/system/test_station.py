@@ -1,10 +1,18 @@
 """Duly inside a process of somebody else's fleet: what becomes of that process when Duly's part of it has failed."""
 
 import signal
+import socket
 import subprocess
 import sys
+import time
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+
+from duly import Duly, Settings
+from duly.domain.task import TaskId
+from duly.station import Post, Station
 
 BROKEN = """
 import asyncio, sys, time
@@ -54,6 +62,24 @@ station.start()
 station.close()
 station.drain()
 """
+
+
+def test_a_station_that_is_told_to_end_while_it_opens_ends_at_once():
+    """Once, it waited for the database as long as one call of it may take."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/duly"
+        settings = Settings(database_url=url, database_timeout=timedelta(seconds=60))
+        post = Post(queues=("default",), slots=1, last_resort=None)
+        station = Station(Duly(), settings, post, lambda *_: None)
+        station.start()
+        wire, _ = silent.accept()
+        with wire:
+            asked = time.monotonic()
+            station.close()
+            took = time.monotonic() - asked
+
+    assert took < 20  # a busy machine
+    assert station.take("default", TaskId(uuid4()), "hint") is False
 
 
 @pytest.mark.system

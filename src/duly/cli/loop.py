@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from duly.engine.outlived import alone
+
 T = TypeVar("T")
 
 YOUNG = 50_000
@@ -18,4 +20,4 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 100)
-    return uvloop.run(main)
+    return uvloop.run(alone(main))

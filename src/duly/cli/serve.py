@@ -25,6 +25,8 @@ from duly.cli.metrics import common_folder
 from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, SocketFd
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
+from duly.engine.background import in_background
+from duly.engine.outlived import end_after
 from duly.engine.tasks import Tasks
 from duly.ports.telemetry import Emit
 from duly.settings import Settings
@@ -81,7 +83,8 @@ async def _supervise(children: list[Part], settings: Settings, emit: Emit) -> in
 async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent_fd: int | None, emit: Emit) -> int:
     stop = asyncio.Event()
     with stop_on_signals(stop):
-        async with opened(duly, settings, stop, emit) as core:
+        in_time = in_background(emit, end_after(stop, settings.grace, emit))
+        async with in_time, opened(duly, settings, stop, emit) as core:
             if core is None:
                 return OK
             app = create_app(

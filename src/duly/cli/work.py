@@ -23,6 +23,8 @@ from duly.cli.options import App, AppDir, ParentFd, Processes
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
 from duly.domain.errors import DulyError
+from duly.engine.background import in_background
+from duly.engine.outlived import end_after
 from duly.ports.store import Store
 from duly.ports.telemetry import Emit
 from duly.settings import Settings
@@ -92,6 +94,7 @@ async def _work(duly: Duly, settings: Settings, parent_fd: int | None, health_po
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         stack.enter_context(stop_on_signals(stop))
+        await stack.enter_async_context(in_background(emit, end_after(stop, settings.grace, emit)))
         core = await stack.enter_async_context(opened(duly, settings, stop, emit))
         if core is None:
             return OK

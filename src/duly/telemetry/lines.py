@@ -33,6 +33,7 @@ LEVELS: Mapping[str, int] = {
     "loop.dead": ERROR,
     "loop.failed": ERROR,
     "loop.stalled": WARNING,
+    "process.overdue": WARNING,
     "process.unstarted": ERROR,
     "metrics.apart": WARNING,
     "replica.unavailable": WARNING,

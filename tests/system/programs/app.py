@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -86,6 +87,25 @@ def stubborn(ctx: Context) -> None:
     """Pay no attention to being told to end."""
     effect("start", ctx)
     time.sleep(LONGEST)
+    effect("end", ctx)
+
+
+@duly.task(name="stubborn.async")
+async def stubborn_async(ctx: Context) -> None:
+    """The same for a coroutine."""
+    effect("start", ctx)
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(STEP)
+    effect("end", ctx)
+
+
+@duly.task(name="stubborn.executor")
+async def stubborn_executor(ctx: Context) -> None:
+    """The same in a thread of the event loop's own, for which Python waits when it exits."""
+    effect("start", ctx)
+    await asyncio.to_thread(time.sleep, LONGEST)
     effect("end", ctx)
 
 
