@@ -1,5 +1,6 @@
 """What every request passes first: its id, the check of where it comes from, and the last word on faults."""
 
+import asyncio
 import re
 import time
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from duly.api.count import Count
 from duly.api.fields import Fields, fields_of
 from duly.api.headers import request_id
 from duly.api.problems import TABLE, internal_problem, problem
+from duly.domain.errors import StoreUnavailable
 from duly.domain.identity import Forbidden
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -20,6 +22,10 @@ _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@]*)(?::[0-9]*)?")
 
 REQUEST_ID = "duly.request_id"
 """Where a request's id stands in its ASGI scope."""
+
+
+LATE = "The process ends, and this request has had its time."
+"""The word with which the asyncio task of a request is cancelled that is to be answered with 503 now."""
 
 
 class Door:
@@ -45,6 +51,11 @@ class Door:
             await self._app(scope, receive, answer.send)
         except Forbidden as error:
             await problem(error, TABLE[Forbidden], scope)(scope, receive, answer.send)
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args != (LATE,):
+                raise
+            if not answer.started:
+                await problem(_late(), TABLE[StoreUnavailable], scope)(scope, receive, answer.send)
         except Exception as error:  # the top of a request: whatever went wrong, the client gets an answer
             _log_fault(scope, error)
             if answer.started:
@@ -76,6 +87,10 @@ class _Answer:
             self.took = time.perf_counter() - self._began
             message = {**message, "headers": [*message.get("headers", ()), self._header]}
         await self._send(message)
+
+
+def _late() -> StoreUnavailable:
+    return StoreUnavailable("This process is being stopped, and the database has not answered in time.")
 
 
 def check_hosts(fields: Fields, allowed: Collection[str]) -> None:

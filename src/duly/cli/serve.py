@@ -1,10 +1,10 @@
 """``duly api``: the HTTP surface, in one process or several that share one listening socket."""
 
 import asyncio
-import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from duly.api.app import create_app
+from duly.api.door import LATE
 from duly.app import Duly
 from duly.cli.begin import begin_app, opened
 from duly.cli.child import Part
@@ -26,6 +27,7 @@ from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, Socke
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
 from duly.engine.background import in_background
+from duly.engine.grace import Grace
 from duly.engine.outlived import end_after
 from duly.engine.tasks import Tasks
 from duly.ports.telemetry import Emit
@@ -95,7 +97,7 @@ async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent
             )
             server = _Server(_config(app, settings))
             async with under_parent(parent_fd, stop, partial(_started, server), emit), asyncio.TaskGroup() as group:
-                ending = group.create_task(_end(server, core.service.tasks, stop))
+                ending = group.create_task(_end(server, core.service.tasks, stop, Grace(settings.grace).work))
                 await server.serve(sockets=[listener])
                 ending.cancel()
     return OK if stop.is_set() else FAILED
@@ -112,15 +114,17 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=math.ceil(settings.grace.total_seconds()),
     )
 
 
-async def _end(server: uvicorn.Server, tasks: Tasks, stop: asyncio.Event) -> None:
-    """Open streams and long waits would keep the server from ending: they end first."""
+async def _end(server: uvicorn.Server, tasks: Tasks, stop: asyncio.Event, patience: timedelta) -> None:
+    """Open streams and long waits would keep the server from ending: they end first. Others have a while for it."""
     await stop.wait()
     tasks.release()
     server.should_exit = True
+    await asyncio.sleep(patience.total_seconds())
+    for request in server.server_state.tasks:
+        request.cancel(LATE)
 
 
 async def _started(server: uvicorn.Server) -> bool:
