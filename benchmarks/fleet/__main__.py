@@ -1,10 +1,11 @@
 """What many workers cost while nothing happens, and how they share work when there is some.
 
-Run: python -m benchmarks.fleet [--workers 10] [--in-processes 10] [--seconds 30] [--tasks 2000]
+Run: python -m benchmarks.fleet [--workers 10] [--in-processes 10] [--shared] [--seconds 30] [--tasks 2000]
 
-Workers on a PostgreSQL server of their own, and no API process: ``duly worker --processes N``, or, with fewer processes
-than workers, as many workers in each. One row for a rest, and one for each kind of work: tasks that are done at once,
-and tasks that wait for 100 ms.
+Workers on a PostgreSQL of their own, which commits to the disk, and no API process: ``duly worker --processes N``,
+or, with fewer processes than workers, as many workers in each, with connections of their own or, with --shared, with
+those of the process. One row for a rest, and one for each kind of work: tasks that are done at once, and tasks that
+wait for 100 ms. How long claims took is as the workers saw it, with the wait for a connection.
 """
 
 import argparse
@@ -30,12 +31,16 @@ from duly.assembly import open_core
 from duly.engine.submission import Submission
 from duly.settings import Settings
 from duly.stores.sql.migrate import migrate
+from duly.telemetry.spool import Spool
 from tests.support.databases import blocking_url
 from tests.support.processes import eventually
 from tests.support.servers import PostgresServer, ended
 
 WARM_SECONDS = 20
 START_SECONDS = 1_200
+UNTIL_TOLD = 2
+"""Processes tell once a second what they have counted."""
+
 BATCH = 100
 APP = ("benchmarks.fleet.app:duly", "--app-dir", str(Path(__file__).parents[2]), "--queues", "default,media,web")
 
@@ -46,6 +51,7 @@ class Fleet:
 
     workers: int
     processes: int
+    shared: bool
 
     @contextmanager
     def working(self, env: dict[str, str], looks: Looks) -> Iterator[list[psutil.Process]]:
@@ -62,7 +68,8 @@ class Fleet:
             return [[sys.executable, "-m", "duly", "worker", *APP, "--processes", str(self.processes)]]
         each, rest = divmod(self.workers, self.processes)
         counts = [each + (number < rest) for number in range(self.processes)]
-        return [[sys.executable, "-m", "benchmarks.fleet.crowded", str(count)] for count in counts]
+        how = ["--shared"] if self.shared else []
+        return [[sys.executable, "-m", "benchmarks.fleet.crowded", str(count), *how] for count in counts]
 
 
 @contextmanager
@@ -81,9 +88,7 @@ def a_server(max_connections: int) -> Iterator[PostgresServer]:
         Path(place).chmod(0o755)
         folder = Path(place) / "server"
         folder.mkdir()
-        server = PostgresServer(folder)
-        with (folder / "data" / "postgresql.conf").open("a") as settings:
-            settings.write(f"\nmax_connections = {max_connections}\n")
+        server = PostgresServer(folder, "fsync=on", f"max_connections={max_connections}")
         with ended(server):
             asyncio.run(migrate(server.url))
             yield server
@@ -97,14 +102,21 @@ async def submit(settings: Settings, kind: str, count: int) -> None:
             await core.service.tasks.submit_many([Submission(type=kind, payload={"number": each}) for each in part])
 
 
-def measured(fleet: Fleet, server: PostgresServer, given: argparse.Namespace) -> Iterator[str]:
-    """A row for the rest, and one for each kind of work."""
-    engine = sa.create_engine(blocking_url(server.url), poolclass=sa.NullPool)
+def environment(server: PostgresServer, told: Path, bell_url: str) -> dict[str, str]:
+    """What the workers are told, and nothing that is set here for somebody else."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
     env |= {"DULY_LOG_LEVEL": "warning", "DULY_DATABASE_URL": server.url, "DULY_QUEUES": "default,media,web"}
-    env |= {"DULY_BELL_URL": given.bell_url} if given.bell_url else {}
-    looks = Looks(engine)
+    return env | {"DULY_METRICS_DIR": str(told), "DULY_BELL_URL": bell_url}
+
+
+def measured(fleet: Fleet, server: PostgresServer, told: Path, given: argparse.Namespace) -> Iterator[str]:
+    """A row for the rest, and one for each kind of work."""
+    engine = sa.create_engine(blocking_url(server.url), poolclass=sa.NullPool)
+    env = environment(server, told, given.bell_url)
+    looks = Looks(engine, Spool(told))
+    began = time.monotonic()
     with fleet.working(env, looks) as processes:
+        print(f"started and come to rest within {time.monotonic() - began:.0f} s", file=sys.stderr)
         look = partial(looks.used, processes)
         before = look()
         time.sleep(given.seconds)
@@ -113,6 +125,7 @@ def measured(fleet: Fleet, server: PostgresServer, given: argparse.Namespace) ->
             before = look()
             asyncio.run(submit(Settings(database_url=server.url, bell_url=given.bell_url), kind, given.tasks))
             eventually(lambda kind=kind: looks.left(kind) == 0, START_SECONDS)
+            time.sleep(UNTIL_TOLD)
             yield cells(kind, fleet.workers, fleet.processes, *looks.busy(before, look(), kind, given.tasks))
 
 
@@ -124,10 +137,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--tasks", type=int, default=2_000)
     parser.add_argument("--max-connections", type=int, default=1_500)
-    parser.add_argument("--bell-url", help="A Redis that rings instead of PostgreSQL.")
+    parser.add_argument("--bell-url", default="", help="A Redis that rings instead of PostgreSQL.")
+    parser.add_argument("--shared", action="store_true", help="The workers of a process share its connections.")
     given = parser.parse_args()
-    with a_server(given.max_connections) as server:
-        for row in measured(Fleet(given.workers, given.in_processes or given.workers), server, given):
+    fleet = Fleet(given.workers, given.in_processes or given.workers, given.shared)
+    with a_server(given.max_connections) as server, tempfile.TemporaryDirectory() as told:
+        for row in measured(fleet, server, Path(told), given):
             print(row, flush=True)
     return 0
 

@@ -132,9 +132,10 @@ class RabbitServer:
 
 
 class PostgresServer:
-    """A PostgreSQL without passwords and without fsync."""
+    """A PostgreSQL without passwords, and without fsync unless ``settings`` ("fsync=on") say otherwise."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self._settings = settings
         self._postgres = _program("postgres", *_newest_postgres("postgres"))
         self._folder = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -149,7 +150,12 @@ class PostgresServer:
         subprocess.run(command, user=self._user, cwd=self._folder, check=True, capture_output=True, timeout=PATIENCE)
 
     def start(self) -> None:
-        settings = ("fsync=off", "listen_addresses=127.0.0.1", f"unix_socket_directories={self._folder}")
+        settings = (
+            "fsync=off",
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={self._folder}",
+            *self._settings,
+        )
         options = [word for setting in settings for word in ("-c", setting)]
         command = [self._postgres, "-D", str(self._folder), "-p", str(self.port), *options]
         self._process = _started(command, self._folder.parent, user=self._user, cwd=self._folder)
