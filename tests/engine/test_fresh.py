@@ -130,3 +130,15 @@ async def held_and_slow(source: Source) -> Fresh[int]:
     assert await fresh.get() == 1
     source.go.clear()
     return fresh
+
+
+async def test_a_look_that_took_long_is_not_repeated_at_once() -> None:
+    """Counting millions of waiting tasks took seconds, and began again as soon as it had ended."""
+    source = Source()
+    fresh = Fresh(source, timedelta(), oldest=LONG)
+    asker = asyncio.ensure_future(fresh.get())
+    await source.looking.wait()
+    await asyncio.sleep(0.1)
+    source.go.set()
+
+    assert [await asker, await fresh.get(), source.looks] == [1, 1, 1]
