@@ -85,12 +85,17 @@ class Signature:
         return model
 
     def decode(self, text: str) -> dict[str, object]:
-        """The arguments for the handler. Raises Invalid, with one flaw for each place that does not fit."""
+        """The arguments for the handler. Raises Invalid as ``check`` does."""
+        model = self.check(text)
+        return dict(zip(self.parameters, model.__dict__.values(), strict=True))  # pydantic keeps the order of fields
+
+    def check(self, text: str) -> BaseModel:
+        """The payload as its model has it. Raises Invalid, with one flaw for each place that does not fit."""
         try:
-            model = self.payload.__pydantic_validator__.validate_json(text)
+            model: BaseModel = self.payload.__pydantic_validator__.validate_json(text)
         except ValidationError as error:
             raise Invalid("The payload does not fit the handler's signature.", flaws(error, "/payload")) from error
-        return dict(zip(self.parameters, model.__dict__.values(), strict=True))  # pydantic keeps the order of fields
+        return model
 
     def encode_result(self, value: object) -> str:
         """The stored result. Raises ResultInvalid when JSON cannot carry it or it does not fit the annotation."""

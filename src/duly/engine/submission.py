@@ -1,7 +1,7 @@
 """What somebody wants done, and the task that it becomes."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from duly.domain.changed import new
 from duly.domain.errors import Flaw, Invalid, Misconfigured, TooLarge, UnknownType
@@ -17,9 +17,11 @@ MAX_TEXT = 200
 MAX_ATTEMPTS = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """A type, a payload, and what differs from the type's defaults (None: the default)."""
+class Submission(NamedTuple):
+    """A type, a payload, and what differs from the type's defaults (None: the default).
+
+    A tuple, because each task needs one.
+    """
 
     type: str
     payload: object
@@ -85,7 +87,7 @@ def payload_text(payload: object, known: TaskType, limits: Limits) -> str:
     if size_of(text) > limits.max_body:
         raise TooLarge(f"The payload is over the limit of {limits.max_body} bytes.")
     if not isinstance(payload, Encoded):
-        known.signature.decode(text)
+        known.signature.check(text)
     return text
 
 

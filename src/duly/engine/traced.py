@@ -1,7 +1,6 @@
 """Submits and attempts as spans, around the same without: a process that makes no traces has none of this."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from duly.domain.task import Task
 from duly.engine.slot import Slot, Start
@@ -24,12 +23,12 @@ class TracedSubmitting:
 
     def make(self, wanted: Submission) -> Task:
         """See Submitting. The commit is the caller's, so the task belongs to the span that the caller is in."""
-        return self._submitting.make(replace(wanted, traceparent=wanted.traceparent or self._tracing.current()))
+        return self._submitting.make(wanted._replace(traceparent=wanted.traceparent or self._tracing.current()))
 
     async def submit(self, wanted: Submission, once: OnceKey | None) -> Accepted:
         """See Submitting."""
         with self._tracing.sending(wanted.traceparent) as sending:
-            accepted = await self._submitting.submit(replace(wanted, traceparent=sending.traceparent), once)
+            accepted = await self._submitting.submit(wanted._replace(traceparent=sending.traceparent), once)
             sending.accepted([accepted.task])
         return accepted
 
@@ -39,7 +38,7 @@ class TracedSubmitting:
         """See Submitting."""
         given = wanted[0].traceparent if wanted else None
         with self._tracing.sending(given) as sending:
-            carried = [replace(one, traceparent=sending.traceparent) for one in wanted]
+            carried = [one._replace(traceparent=sending.traceparent) for one in wanted]
             accepted = await self._submitting.submit_many(carried, once, within)
             sending.accepted([one.task for one in accepted])
         return accepted
