@@ -48,10 +48,10 @@ async def task_response(
     service: Service, task: Task, view: View, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """One task, with ``Retry-After`` while it is not final."""
+    if task.final:
+        return json_response(task_json(task, view=view), status, headers or {})
     [reason] = await reasons_to_wait(service, [task])
-    sent = dict(headers or {})
-    if not task.final:
-        sent["retry-after"] = str(retry_after(service, task))
+    sent = {**(headers or {}), "retry-after": str(retry_after(service, task))}
     return json_response(task_json(task, reason, view=view), status, sent)
 
 

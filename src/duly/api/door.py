@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Collection
+from functools import lru_cache
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -105,6 +106,7 @@ def check_hosts(fields: Fields, allowed: Collection[str]) -> None:
         raise Forbidden("A page of another origin may not use this service.")
 
 
+@lru_cache(maxsize=64)
 def host_of(authority: str) -> str:
     """The host in lower case, without its port; an IPv6 address keeps its brackets. Empty when it is malformed."""
     found = _AUTHORITY.fullmatch(authority.strip().lower())

@@ -19,6 +19,8 @@ FILTERS = ("state", "type", "queue", "tag", "key", "created_after", "created_bef
 VIEWS = {"full": View.FULL, "basic": View.BASIC}
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}")
 _UUID_LENGTH = 36
+_UUID = re.compile(r"(?ai:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+"""As it is printed; Python would also take it without hyphens, in braces, and as a URN."""
 
 
 def parameters(request: Request, known: Collection[str]) -> dict[str, str]:
@@ -68,13 +70,9 @@ def names(given: str | None) -> tuple[str, ...]:
 def task_id(request: Request) -> TaskId:
     """The id in the path. What is no UUID is the id of no task: raises TaskNotFound."""
     text: str = request.path_params["task_id"]
-    try:
-        found = UUID(text)
-    except ValueError:
-        raise TaskNotFound(text[:_UUID_LENGTH]) from None
-    if str(found) != text.lower():
+    if not _UUID.fullmatch(text):
         raise TaskNotFound(text[:_UUID_LENGTH])
-    return TaskId(found)
+    return TaskId(UUID(int=int(text.replace("-", ""), 16)))
 
 
 def _choice(name: str, value: str, among: type[State]) -> State:
