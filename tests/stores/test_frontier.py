@@ -139,6 +139,18 @@ async def test_a_worker_whose_looks_are_slow_finds_what_is_new_and_in_the_end_wh
     assert [[task.id for task in claimed] for claimed in (first, second)] == [[new.id], [behind.id]]
 
 
+async def test_a_queue_that_a_full_claim_has_emptied_is_not_ready(new_database) -> None:
+    with new_database("postgresql") as url:
+        await migrate(url)
+        store = await open_sql_store(url)
+        await store.tasks.add([a_task() for _ in range(WORTH_IT)])
+        claimed = await store.tasks.claim("default", WORTH_IT, WORKER, LEASE)
+        ready = await store.queues.ready(["default"])
+        await store.close()
+
+    assert (len(claimed), ready) == (WORTH_IT, set())
+
+
 async def test_a_busy_worker_takes_the_urgent_first_and_within_a_second_what_fell_behind(new_database) -> None:
     def waiting(count: int, **given: object) -> list[Task]:
         return [a_task(**({"run_at": AT + SECOND * number} | given)) for number in range(count)]

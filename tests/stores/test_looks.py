@@ -7,6 +7,7 @@ from duly.stores.sql.looks import LONGEST_PAUSE, PAUSE, SLOW, Looks
 from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
 from duly.stores.sql.wakes import SLACK, Wakes
+from duly.stores.sql.wakes import SLOW as SLOW_SWEEP
 from tests.support.builders import LEASE, WORKER, a_task
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,7 +58,7 @@ def test_between_slow_looks_a_sweep_begins_a_little_before_what_it_found_first()
     before = wakes.since
 
     for _ in range(2):
-        wakes.took(SLOW)
+        wakes.took(SLOW_SWEEP)
 
     assert before == {}
     assert wakes.since == {
@@ -73,7 +74,7 @@ def test_where_nothing_sleeps_a_sweep_begins_no_earlier_than_before() -> None:
 
     wakes.found(AT + SECOND, {})
     for _ in range(2):
-        wakes.took(SLOW)
+        wakes.took(SLOW_SWEEP)
 
     assert wakes.since[State.RUNNING] == AT + 30 * SECOND - SLACK
     assert wakes.since[State.SCHEDULED] == AT + SECOND - SLACK

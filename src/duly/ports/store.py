@@ -180,7 +180,10 @@ class QueueStore(Protocol):
         ...
 
     async def ready(self, queues: Collection[str]) -> set[str]:
-        """Those of the queues in which a task is pending, whether or not it may be claimed."""
+        """Those of the queues in which a task is pending, whether or not it may be claimed.
+
+        Where it would take long to find out, one without any may be among them.
+        """
         ...
 
     async def unclaimed(self, queue: str, older_than: timedelta, limit: int) -> list[tuple[TaskId, int]]:

@@ -20,8 +20,9 @@ LONGEST_PAUSE = 60.0
 class Looks:
     """At once as long as looks are quick, else with a pause. One slow look may be an accident; two are not."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic, slow: float = SLOW) -> None:
         self._now = now
+        self._least = slow
         self._again_at = float("-inf")
         self.slow = False
         """Whether the last look was."""
@@ -33,6 +34,6 @@ class Looks:
 
     def took(self, seconds: float) -> None:
         """A look everywhere has ended, or failed, after so long."""
-        before, self.slow = self.slow, seconds >= SLOW
+        before, self.slow = self.slow, seconds >= self._least
         if before and self.slow:
             self._again_at = self._now() + min(PAUSE * seconds, LONGEST_PAUSE)

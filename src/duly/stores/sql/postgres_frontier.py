@@ -52,11 +52,10 @@ class Frontier:
         self._now = now
         self._queues: dict[str, _Queue] = {}
 
-    def everywhere(self, queue: str) -> bool:
-        """Whether the next look is one at all that is ready."""
+    def due(self, queue: str) -> bool:
+        """Whether a look at all that is ready is worth its time now."""
         at = self._at(queue)
-        busy = at.full and self._now() - at.everywhere_at < LOOK_BACK_EVERY
-        return not at.reached or (at.looks.due and not busy)
+        return not at.reached or at.looks.due
 
     def slow(self, queue: str) -> bool:
         """Whether the last look everywhere was."""
@@ -64,9 +63,10 @@ class Frontier:
 
     def since(self, queue: str) -> list[datetime] | None:
         """From when on to look now, for each of PRECEDENCES; None: look everywhere."""
-        if self.everywhere(queue):
-            return None
         at, slack = self._at(queue), SLACK
+        busy = at.full and self._now() - at.everywhere_at < LOOK_BACK_EVERY
+        if self.due(queue) and not busy:
+            return None
         if self._now() - max(at.everywhere_at, at.further_back_at) >= LOOK_BACK_EVERY:
             at.further_back_at, slack = self._now(), FURTHER_BACK
         return [at.reached[precedence] - slack if precedence in at.reached else EPOCH for precedence in PRECEDENCES]

@@ -169,7 +169,7 @@ class PostgresLane:
 
     async def ready(self, queues: Collection[str]) -> set[str]:
         """See QueueStore. Of those that are not worth a look everywhere now a claim itself finds out."""
-        looked = [queue for queue in queues if self._frontier.everywhere(queue)]
+        looked = [queue for queue in queues if self._frontier.due(queue)]
         unseen = set(queues).difference(looked)
         found = await self._everywhere(looked, statements.READY, looked) if looked else []
         return unseen.union(name for (name,) in found)

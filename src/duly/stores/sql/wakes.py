@@ -10,6 +10,9 @@ from duly.stores.sql.looks import Looks
 SLACK = timedelta(seconds=1)
 """Commits overtake each other: so far before the first that was found others are still expected."""
 
+SLOW = 0.02
+"""In seconds; less than for others, since every process looks twice a second."""
+
 
 class Wakes:
     """Where each state's part of the index of ``wake_at`` begins to live, as far as the last looks have shown.
@@ -19,7 +22,7 @@ class Wakes:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._looks = Looks(now)
+        self._looks = Looks(now, SLOW)
         self._begins: dict[State, datetime] = {}
 
     @property
