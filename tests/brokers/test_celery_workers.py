@@ -170,6 +170,23 @@ def test_a_worker_is_gone_when_its_grace_is_over_although_a_child_stands_still(o
     assert took < 3 + 0.5
 
 
+@pytest.mark.mistake(43)
+def test_a_worker_that_ends_does_not_wait_for_a_child_that_was_killed(on_redis):
+    scene, gate = on_redis.scene, on_redis.scene.gate()
+    with on_redis.worker(*PREFORK, DULY_GRACE="60s") as worker:
+        task = scene.one("hold.thread", gate=str(gate))
+        child = scene.effects.pid(task)
+        worker.process.send_signal(signal.SIGTERM)
+        eventually(lambda: worker.said("worker.stopped"))  # the other child
+        os.kill(child, signal.SIGKILL)
+        asked = time.monotonic()
+        assert worker.process.wait(100) == 0
+        took = time.monotonic() - asked
+    scene.client.cancel(task)
+
+    assert took < 20  # a busy machine; a third of its grace
+
+
 @pytest.mark.full
 def test_what_ends_within_the_grace_ends_well(fleet):
     scene, gate = fleet.scene, fleet.scene.gate()

@@ -2,10 +2,12 @@
 
 import multiprocessing.connection
 import time
+from contextlib import suppress
 from datetime import timedelta
 from inspect import isgenerator
 from typing import Any
 
+from billiard.pool import WorkersJoined
 from celery.worker import state
 from kombu.asynchronous import get_event_loop
 
@@ -36,6 +38,8 @@ def read_results(pool: Any, until: float) -> None:
         for child in multiprocessing.connection.wait(list(pool._fileno_to_outq), LOOK):  # noqa: SLF001
             _read(hub, child)
         hub.fire_timers()  # heartbeats
+        with suppress(WorkersJoined):
+            pool._join_exited_workers(shutdown=True)  # noqa: SLF001  # of one that was killed no result will come
 
 
 def others_run() -> bool:
