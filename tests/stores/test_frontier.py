@@ -139,6 +139,27 @@ async def test_a_worker_whose_looks_are_slow_finds_what_is_new_and_in_the_end_wh
     assert [[task.id for task in claimed] for claimed in (first, second)] == [[new.id], [behind.id]]
 
 
+async def test_what_waited_through_a_pause_is_found_at_once_when_it_ends(new_database) -> None:
+    with new_database("postgresql") as url:
+        await migrate(url)
+        store = await open_sql_store(url)
+        frontier = store.tasks._lane._frontier
+        waiting = a_task(run_at=AT)
+        await store.tasks.add([waiting])
+        await store.queues.declare(["default"])
+        await store.queues.pause("default", True)
+        frontier.looked_everywhere(["default"], LONG)
+        paused = await store.tasks.claim("default", 5, WORKER, LEASE)
+        for _ in range(2):
+            frontier.looked_everywhere(["default"], LONG)
+        await store.queues.pause("default", False)
+        resumed = await store.tasks.claim("default", 5, WORKER, LEASE)
+        await store.close()
+
+    assert paused == []
+    assert [task.id for task in resumed] == [waiting.id]
+
+
 async def test_a_queue_that_a_full_claim_has_emptied_is_not_ready(new_database) -> None:
     with new_database("postgresql") as url:
         await migrate(url)

@@ -122,10 +122,11 @@ class PostgresLane:
 
     async def _claim_everywhere(self, queue: str, limit: int, wanted: Sequence[object]) -> list[Any]:
         """Where the last such look was slow, the time is asked first: the next ones may begin there."""
-        now = await self._time() if self._frontier.slow(queue) else None
+        began = await self._fetch(statements.TIME, self._now(), queue) if self._frontier.slow(queue) else []
         rows = await self._everywhere([queue], statements.CLAIM, *wanted)
-        if now is not None and len(rows) < limit:
-            self._frontier.found_no_more(queue, now)
+        if len(rows) < limit:
+            for (now,) in began:
+                self._frontier.found_no_more(queue, now)
         return rows
 
     async def _everywhere(self, queues: Sequence[str], statement: str, *arguments: object) -> list[Any]:
@@ -181,11 +182,6 @@ class PostgresLane:
     def _now(self) -> datetime | None:
         """None: the server's own time."""
         return None if self._clock is None else self._clock.now()
-
-    async def _time(self) -> datetime:
-        """As the hot statements have it."""
-        [(now,)] = await self._fetch(statements.TIME, self._now())
-        return now  # type: ignore[no-any-return]  # asyncpg has no types
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
         once = partial(self._fetch_once, statement, arguments)

@@ -181,4 +181,8 @@ WHERE EXISTS (SELECT FROM duly_tasks t WHERE t.state = 'pending' AND t.queue = x
 """
 """By the index duly_tasks_ready: one step into it for each queue."""
 
-TIME = "SELECT coalesce($1::timestamptz, statement_timestamp())"
+TIME = """
+SELECT coalesce($1::timestamptz, statement_timestamp())
+WHERE NOT EXISTS (SELECT FROM duly_queues q WHERE q.name = $2 AND q.paused)
+"""
+"""Nothing while the queue is paused: that a claim then finds nothing does not tell that nothing is ready."""
