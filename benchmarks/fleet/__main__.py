@@ -140,6 +140,7 @@ def main() -> int:
     parser.add_argument("--bell-url", default="", help="A Redis that rings instead of PostgreSQL.")
     parser.add_argument("--shared", action="store_true", help="The workers of a process share its connections.")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that server and workers end too
     fleet = Fleet(given.workers, given.in_processes or given.workers, given.shared)
     with a_server(given.max_connections) as server, tempfile.TemporaryDirectory() as told:
         for row in measured(fleet, server, Path(told), given):
