@@ -20,6 +20,14 @@ def test_of_many_workers_each_makes_fewer_rounds_and_all_together_no_fewer_than_
     assert min(pauses) >= most * 0.8
 
 
+@pytest.mark.parametrize(("size", "seconds"), [(1, 1.0), (4, 1.0), (8, 2.0), (100, 5.0)])
+def test_alone_or_with_few_a_worker_looks_as_often_as_it_was_told(size: int, seconds: float) -> None:
+    crowd = Crowd()
+    crowd.size = size
+
+    assert crowd.stretched(SECOND).total_seconds() == seconds
+
+
 def test_an_interval_longer_than_the_longest_pause_is_kept() -> None:
     crowd = Crowd()
     crowd.size = 100

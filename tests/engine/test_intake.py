@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from duly.domain.state import State
+from duly.domain.task import WorkerId
 from duly.domain.transition import Change
 from duly.engine.handlers import Handlers
 from duly.engine.submission import Submission
@@ -14,6 +15,7 @@ from duly.ports.bell import queue_topic
 from duly.ports.store import MAX_BATCH
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
+from tests.support.builders import a_worker as a_record
 from tests.support.outage import Gate, Outage
 from tests.support.serving import handlers_of
 from tests.support.stage import RealClock, a_stage, a_worker, at_work, becomes_true
@@ -97,6 +99,19 @@ async def test_without_a_ring_an_idle_worker_looks_by_itself() -> None:
         await stage.store.tasks.add([task])
 
         assert (await stage.until(task.id, State.RUNNING)).attempt == 1
+
+
+async def test_among_many_a_worker_looks_seldom() -> None:
+    """A hundred idle workers asked two hundred times a second for what any one of them would have found."""
+    store, now = a_store(), RealClock().now()
+    for number in range(99):
+        await store.roster.beat(a_record(id=WorkerId(f"other-{number}"), seen_at=now), timedelta(minutes=1))
+    async with a_stage(Crowd().handlers(), store) as stage, a_worker(stage, poll_interval=timedelta(milliseconds=50)):
+        await becomes_true(lambda: store.done["beat"] == 100)
+        before = store.calls["claim"]
+        await asyncio.sleep(0.5)
+
+        assert store.calls["claim"] - before <= 2, "of ten"
 
 
 async def test_a_slot_that_is_free_again_sends_no_worker_to_look_that_had_others_free() -> None:

@@ -22,8 +22,11 @@ class Crowd:
 
     def pause(self, interval: timedelta, longest: timedelta = LONGEST) -> timedelta:
         """Between two rounds that one alone would make at this interval. It varies by a fifth."""
-        stretched = min(interval * max(self.size / ROUNDS, 1.0), max(longest, interval))
-        return stretched * random.uniform(0.8, 1.0)  # noqa: S311  # jitter, not a secret
+        return self.stretched(interval, longest) * random.uniform(0.8, 1.0)  # noqa: S311  # jitter, not a secret
+
+    def stretched(self, interval: timedelta, longest: timedelta = LONGEST) -> timedelta:
+        """The interval of one of so many."""
+        return min(interval * max(self.size / ROUNDS, 1.0), max(longest, interval))
 
     def apart(self) -> timedelta:
         """How long to hold back when all wait for the same moment: nothing for one alone."""

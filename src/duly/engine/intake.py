@@ -12,6 +12,7 @@ from typing import Protocol
 from duly.domain.errors import StoreUnavailable
 from duly.domain.families import CLAIM_SIZE, CLAIM_TIME, CLAIMS_EMPTY
 from duly.domain.task import Task, TaskId, WorkerId
+from duly.engine.crowd import Crowd
 from duly.engine.hints import Hints
 from duly.engine.slot import Held, Slot, Start
 from duly.ports.bell import Bell, Ear, queue_topic
@@ -54,6 +55,11 @@ class Around(Protocol):
         ...
 
     @property
+    def crowd(self) -> Crowd:
+        """Says how many look when nothing wakes them."""
+        ...
+
+    @property
     def tally(self) -> Tally:
         """Counts its claims."""
         ...
@@ -75,6 +81,7 @@ class Intake:
         self._store = around.store
         self._bell = around.bell
         self._broker = around.broker
+        self._crowd = around.crowd
         self._tally = around.tally
         self._emit = around.emit
         self._demand = demand
@@ -244,7 +251,7 @@ class Intake:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(self._demand.poll_interval.total_seconds()):
+            async with asyncio.timeout(self._crowd.stretched(self._demand.poll_interval).total_seconds()):
                 await self._wake.wait()
         except TimeoutError:
             self._looking = True
