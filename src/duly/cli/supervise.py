@@ -11,7 +11,7 @@ from duly.cli.exits import FAILED, INTERRUPTED, OK, RECYCLE, USAGE
 from duly.ports.telemetry import Emit
 
 MARGIN = timedelta(seconds=5)
-"""A child has the grace for its tasks and this for everything else; then it is killed."""
+"""A child ends within the grace; one whose event loop stands still cannot, and is killed so much later."""
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=500), timedelta(seconds=30)
 LASTED = timedelta(seconds=10)
