@@ -30,8 +30,6 @@ async def in_background(
         failure = None if together.cancelled() else together.exception()
     if failure is not None:
         raise failure
-        for one in work:
-            one.close()  # a context that closes at once has started none of them
 
 
 async def _together(emit: Emit, work: tuple[Coroutine[None, None, None], ...], failed: asyncio.Event) -> None:
