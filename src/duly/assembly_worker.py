@@ -9,9 +9,11 @@ import structlog
 from duly.assembly import Core, open_core, process_name
 from duly.domain.task import DEFAULT_QUEUE, Task, WorkerId
 from duly.engine.callbacks import callback_type
+from duly.engine.crowd import Crowd
 from duly.engine.handlers import Handlers, Served
 from duly.engine.worker import Worker
 from duly.engine.workshop import WorkerOptions, WorkerParts
+from duly.links.ringing import WiredBell
 from duly.parts import courier_of
 from duly.settings import Settings
 from duly.telemetry.tracing import trace_child
@@ -69,6 +71,7 @@ def worker_parts(core: Core) -> WorkerParts:
         tally=core.tally,
         sweeper=core.sweeper,
         crowd=core.crowd,
+        lookers=core.crowd if isinstance(core.bell, WiredBell) else Crowd(),
         emit=core.emit,
         bind=_bind,
         id=WorkerId(process_name()),

@@ -170,8 +170,8 @@ class Settings(BaseSettings):
     poll_interval: Duration = Field(
         default=timedelta(seconds=1),
         ge=timedelta(milliseconds=10),
-        description="How often an idle worker looks for tasks when nothing wakes it; with many workers each looks more "
-        "seldom, and every 5 s at least.",
+        description="How often an idle worker looks for tasks when nothing wakes it; with many workers and a bell "
+        "between them each looks more seldom, and every 5 s at least.",
     )
     default_timeout: Duration = Field(
         default=timedelta(hours=1),

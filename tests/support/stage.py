@@ -189,6 +189,7 @@ async def a_worker(
     async def open_store() -> AsyncIterator[Store]:
         yield lease_store or stage.store
 
+    crowd = Crowd()
     parts = WorkerParts(
         store=stage.store,
         open_store=open_store,
@@ -201,7 +202,8 @@ async def a_worker(
         meter=stage.meter,
         tally=PlainTally(),
         sweeper=stage.sweeper,
-        crowd=Crowd(),
+        crowd=crowd,
+        lookers=crowd,
         emit=stage.told,
         bind=lambda _: None,
         id=id_,

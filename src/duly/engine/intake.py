@@ -55,7 +55,7 @@ class Around(Protocol):
         ...
 
     @property
-    def crowd(self) -> Crowd:
+    def lookers(self) -> Crowd:
         """Says how many look when nothing wakes them."""
         ...
 
@@ -81,7 +81,7 @@ class Intake:
         self._store = around.store
         self._bell = around.bell
         self._broker = around.broker
-        self._crowd = around.crowd
+        self._lookers = around.lookers
         self._tally = around.tally
         self._emit = around.emit
         self._demand = demand
@@ -251,7 +251,7 @@ class Intake:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(self._crowd.stretched(self._demand.poll_interval).total_seconds()):
+            async with asyncio.timeout(self._lookers.stretched(self._demand.poll_interval).total_seconds()):
                 await self._wake.wait()
         except TimeoutError:
             self._looking = True

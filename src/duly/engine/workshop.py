@@ -65,6 +65,8 @@ class WorkerParts:
     tally: Tally
     sweeper: Sweeper
     crowd: Crowd
+    lookers: Crowd
+    """Those who share the look for tasks that nobody rang for: none where no bell reaches other processes."""
     emit: Emit
     bind: Callable[[Task], None]
     id: WorkerId
