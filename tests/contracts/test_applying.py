@@ -267,6 +267,16 @@ async def test_a_row_that_the_database_refuses_spoils_no_other_change(store):
     assert await store.tasks.apply(changes[:1]) == []
 
 
+async def test_long_and_short_results_of_one_batch_are_each_kept_whole(store):
+    texts = ["1", '"' + "x" * 1_500_000 + '"', '"' + "y" * 1_500_000 + '"', '"\\u00e9"', "[]"]
+    tasks = [await running(store) for _ in texts]
+
+    changes = [a_change(store, task, facts.Returned(task.claim, text)) for task, text in zip(tasks, texts, strict=True)]
+
+    assert await store.tasks.apply(changes) == []
+    assert [(await now_stored(store, task)).result for task in tasks] == texts
+
+
 @pytest.mark.mistake(23)
 async def test_a_claim_decided_from_an_old_read_is_refused_after_every_kind_of_change(store, clock):
     task = await running(store)

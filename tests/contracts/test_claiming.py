@@ -49,6 +49,15 @@ async def test_a_small_claim_takes_what_is_first_in_that_order(store):
     assert [batch[0].id for batch in taken] == [high.id, sooner.id, later.id, low.id]
 
 
+async def test_long_payloads_are_claimed_with_short_ones_in_the_same_order(store):
+    urgent, usual, long = a_task(priority=9), a_task(), a_task(priority=7, payload='"' + "x" * 100_000 + '"')
+    await store.tasks.add([usual, long, urgent])
+
+    taken = await claims(store)
+
+    assert [(task.id, task.payload) for task in taken] == [(task.id, task.payload) for task in (urgent, long, usual)]
+
+
 async def test_a_claim_takes_no_more_than_its_limit(store):
     tasks = [a_task() for _ in range(7)]
     await store.tasks.add(tasks)

@@ -61,6 +61,8 @@ class Speech:
     """The hints that hold a claim to its index, and one among hinted tasks to the primary key."""
     lock: str
     """What locks the rows of a claim, and skips those that are locked."""
+    rows: Callable[[Connection, Sequence[str], str, Sequence[object]], Sequence[Sequence[Any]]]
+    """Selects these columns from where the text says, with these values for its marks: all rows, in their order."""
     complete: Callable[[Connection, Sequence[Change]], int]
     """See Hot.complete."""
 
@@ -72,7 +74,7 @@ class Hot:
         self._speech = speech
         self._clock = clock
         self._row = ", ".join(f"`{column.name}`" for column in TASK_COLUMNS)
-        self._claimed = ", ".join(_COUNTED.get(name, f"`{name}`") for name in CLAIMED_COLUMNS)
+        self._claimed = [*(_COUNTED.get(name, f"`{name}`") for name in CLAIMED_COLUMNS), speech.now]
         self._insert = _insert(values_columns(), {}, speech.mark)
         self._insert_new = _insert(NEW_COLUMNS, NEW_CONSTANTS, speech.mark)
 
@@ -117,14 +119,16 @@ class Hot:
         speech = self._speech
         at, bound = (speech.now, ()) if now is None else (speech.mark, (speech.codec.moment_in(now),))
         hint, among, ids = self._hinted(wanted.among)
-        return connection.exec_driver_sql(
-            f"SELECT {self._claimed}, {speech.now} FROM duly_tasks {hint} "  # noqa: S608
+        return speech.rows(
+            connection,
+            self._claimed,
+            f"FROM duly_tasks {hint} "  # noqa: S608
             f"WHERE state = 'pending' AND queue = {speech.mark} {among} "
             f"AND (expires_at IS NULL OR expires_at > {at}) "
             f"AND NOT EXISTS (SELECT 1 FROM duly_queues WHERE name = {speech.mark} AND paused) "
             f"ORDER BY precedence, run_at, id LIMIT {speech.mark} {speech.lock}",
             (wanted.queue, *ids, *bound, wanted.queue, wanted.limit),
-        ).all()
+        )
 
     def _hinted(self, among: Collection[TaskId] | None) -> tuple[str, str, tuple[bytes, ...]]:
         if among is None:

@@ -1,6 +1,6 @@
 """MySQL's and MariaDB's own ways."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
@@ -73,6 +73,11 @@ _FLUSHED = {
 }
 
 
+def rows(connection: Connection, columns: Sequence[str], rest: str, values: Sequence[object]) -> Sequence[Any]:
+    """See Speech."""
+    return connection.exec_driver_sql(f"SELECT {', '.join(columns)} {rest}", tuple(values)).all()
+
+
 SPEECH = Speech(
     codec=MYSQL_CODEC,
     mark="%s",
@@ -80,6 +85,7 @@ SPEECH = Speech(
     by_order="FORCE INDEX (duly_tasks_ready)",
     by_key="FORCE INDEX (PRIMARY)",
     lock="FOR UPDATE SKIP LOCKED",
+    rows=rows,
     complete=complete,
 )
 

@@ -6,9 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from duly.domain.transition import Change
-
-MAX_STATEMENT_BYTES = 2 * 1024 * 1024
-"""Results in one statement, at most, unless it is one alone: a packet holds 16 MiB, and quoting may double them."""
+from duly.stores.sql.portions import portions
 
 _WHEN = "WHEN %s THEN %s"
 
@@ -18,22 +16,7 @@ def complete(connection: Connection, changes: Sequence[Change]) -> int:
 
     Text made by hand: SQLAlchemy takes longer to build a CASE of hundreds than the database to run it.
     """
-    return sum(_complete(connection, part) for part in parts(changes))
-
-
-def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """The changes in portions that fit one statement."""
-    part: list[Change] = []
-    size = 0
-    for change in changes:
-        length = len(change.after.result or "")
-        if part and size + length > MAX_STATEMENT_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(change)
-        size += length
-    if part:
-        yield part
+    return sum(_complete(connection, portion) for portion in portions(changes))
 
 
 def _complete(connection: Connection, changes: Sequence[Change]) -> int:

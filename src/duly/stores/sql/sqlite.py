@@ -17,6 +17,7 @@ from duly.stores.sql.errors import Trouble, trouble_of
 from duly.stores.sql.hot import Speech
 from duly.stores.sql.moments import ClockMoments, Moments
 from duly.stores.sql.schema import tasks
+from duly.stores.sql.sqlite_claiming import rows
 from duly.stores.sql.sqlite_completing import complete
 
 _SYNCHRONOUS = {
@@ -44,7 +45,7 @@ _CODES: dict[object, Trouble] = {
 }
 
 
-SPEECH = Speech(codec=SQLITE_CODEC, mark="?", now="NULL", by_order="", by_key="", lock="", complete=complete)
+SPEECH = Speech(codec=SQLITE_CODEC, mark="?", now="NULL", by_order="", by_key="", lock="", rows=rows, complete=complete)
 
 
 class WallClock:
