@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ LONG = 16_384
 """In bytes. A claim in which a payload is longer is read row by row: their JSON would be copied too often."""
 
 _ID, _PAYLOAD = CLAIMED_COLUMNS.index("id"), CLAIMED_COLUMNS.index("payload")
-_READY_ORDER = [CLAIMED_COLUMNS.index(name) for name in ("precedence", "run_at")]
+_READY_ORDER = itemgetter(*map(CLAIMED_COLUMNS.index, ("precedence", "run_at", "id")))
 
 
 def rows(connection: Connection, columns: Sequence[str], rest: str, values: Sequence[object]) -> list[Any]:
@@ -22,10 +23,9 @@ def rows(connection: Connection, columns: Sequence[str], rest: str, values: Sequ
     if longest is not None and longest > LONG:
         return list(connection.exec_driver_sql(f"SELECT {', '.join(columns)} {rest}", tuple(values)))
     found: list[Any] = json.loads(text)
+    found.sort(key=_READY_ORDER)  # an aggregate promises no order
     for row in found:
         row[_ID] = bytes.fromhex(row[_ID])
-    # An aggregate promises no order.
-    found.sort(key=lambda row: (*(row[position] for position in _READY_ORDER), row[_ID]))
     return found
 
 
