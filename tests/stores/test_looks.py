@@ -1,6 +1,7 @@
 """How often a store looks everywhere, and what it finds between."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 from duly.domain.state import State
 from duly.stores.sql.looks import LONGEST_PAUSE, PAUSE, SLOW, Looks
@@ -8,6 +9,7 @@ from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
 from duly.stores.sql.wakes import SLACK, Wakes
 from duly.stores.sql.wakes import SLOW as SLOW_SWEEP
+from duly.torture.proxy import Mode, Proxy
 from tests.support.builders import LEASE, WORKER, a_task
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -107,3 +109,27 @@ async def test_while_looks_are_slow_a_sweep_finds_what_is_due_and_in_the_end_wha
         [due.id],
         [late.id, due.id],
     ]
+
+
+async def test_a_database_that_is_far_away_is_looked_at_as_often_as_a_near_one(new_database) -> None:
+    with new_database("postgresql") as url:
+        await migrate(url)
+        address = urlsplit(url)
+        proxy = Proxy(address.hostname or "", address.port or 5432, seconds=2 * SLOW)
+        async with proxy.open():
+            account, sign, _ = address.netloc.rpartition("@")
+            far = urlunsplit(address._replace(netloc=f"{account}{sign}127.0.0.1:{proxy.own_port}"))
+            store = await open_sql_store(far)
+            proxy.turn(Mode.DELAY)
+            for _ in range(3):
+                await store.tasks.claim("default", 1, WORKER, LEASE)
+                await store.tasks.soonest()
+                await store.queues.ready(["default"])
+            late = a_task(run_at=AT)
+            await store.tasks.add([late])
+            ready = await store.queues.ready(["default"])
+            [claimed] = await store.tasks.claim("default", 1, WORKER, LEASE)
+            await store.close()
+
+    assert (ready, claimed.id) == ({"default"}, late.id)
+    assert store.tasks._wakes.since == {}

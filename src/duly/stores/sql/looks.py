@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 SLOW = 0.05
-"""In seconds: so long does a look take only where it walks over many dead entries, or where the machine is busy."""
+"""In seconds, the way to the database not counted: so long does a look take only where it walks over many dead entries,
+or where the machine is busy."""
 
 PAUSE = 50
 """Between slow looks so many times what the last one took: together they use a fiftieth of the time."""

@@ -26,6 +26,11 @@ class Wakes:
         self._begins: dict[State, datetime] = {}
 
     @property
+    def slow(self) -> bool:
+        """Whether the last look everywhere was."""
+        return self._looks.slow
+
+    @property
     def since(self) -> dict[State, datetime]:
         """What to look from; without an entry, everywhere."""
         return {} if self._looks.due else {state: at - SLACK for state, at in self._begins.items()}
