@@ -24,10 +24,10 @@ from duly.engine.loop import every
 from duly.engine.meter import Meter
 from duly.engine.parts import Parts
 from duly.engine.reads import Reads
-from duly.engine.run import LastResort
 from duly.engine.submission import Submission
 from duly.engine.sweep import Sweeper
 from duly.engine.tasks import Tasks
+from duly.engine.tools import LastResort
 from duly.engine.worker import Opening, Worker
 from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.ports.store import Store

@@ -8,6 +8,7 @@ import pytest
 
 from duly.domain.state import Reason, State
 from tests.support.processes import eventually
+from tests.support.service import Running
 from tests.system.scene import IN_THE_GATE_ON_POSTGRESQL, PATIENCE, Scene, children, gone
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -41,6 +42,14 @@ def test_a_stopped_worker_finishes_what_it_can_and_puts_back_the_rest_uncharged(
     assert [(task.state, task.attempt, task.failures) for task in again] == [(State.COMPLETED, 2, 0)] * 3
 
 
+def stopped_while_it_runs(scene: Scene, worker: Running, task: str) -> tuple[int, float]:
+    """What a worker that is told to stop ends with, and how many seconds later."""
+    scene.effects.pid(task)
+    worker.process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    return worker.process.wait(60), time.monotonic() - asked
+
+
 @pytest.mark.mistake(43)
 @pytest.mark.parametrize("kind", ["stubborn", "stubborn.async"])
 def test_a_worker_whose_handlers_do_not_end_is_gone_when_its_grace_is_over(sqlite_scene: Scene, kind: str):
@@ -48,11 +57,7 @@ def test_a_worker_whose_handlers_do_not_end_is_gone_when_its_grace_is_over(sqlit
     scene = sqlite_scene
     with scene.worker(DULY_GRACE="4s") as worker:
         task = scene.one(kind)
-        scene.effects.pid(task)
-        worker.process.send_signal(signal.SIGTERM)
-        asked = time.monotonic()
-        code = worker.process.wait(60)
-        took = time.monotonic() - asked
+        code, took = stopped_while_it_runs(scene, worker, task)
     left = scene.client.get(task)
     scene.client.cancel(task)
 
@@ -68,11 +73,7 @@ def test_a_worker_that_leaves_a_thread_behind_for_which_python_waits_is_gone_all
     scene = sqlite_scene
     with scene.worker() as worker:
         task = scene.one("stubborn.executor")
-        scene.effects.pid(task)
-        worker.process.send_signal(signal.SIGTERM)
-        asked = time.monotonic()
-        code = worker.process.wait(60)
-        took = time.monotonic() - asked
+        code, took = stopped_while_it_runs(scene, worker, task)
     left = scene.client.get(task)
     scene.client.cancel(task)
 

@@ -48,13 +48,11 @@ def submit(
     options = given(queue=queue, priority=priority, delay=delay, key=key, tags=tag, callback_url=callback_url)
     with Client(url) as client:
         task = client.submit(type_name, parsed(payload), **options)
-        if not (wait or progress):
-            return _say_task(task, as_json, output.task_table([task]))
-        task = watch(client, task.id) if progress else client.wait(task.id)
-    _say_task(task, as_json, output.task_end(task))
-    if task.state is not State.COMPLETED:
+        if ended := wait or progress:
+            task = watch(client, task.id) if progress else client.wait(task.id)
+    _say_task(task, as_json, output.task_end(task) if ended else output.task_table([task]))
+    if ended and task.state is not State.COMPLETED:
         raise typer.Exit(FAILED)
-    return None
 
 
 def list_(

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,47 +14,14 @@ from duly.engine.attempt import Attempt
 from duly.engine.call import COOPERATION, Caught, Vigil, in_thread
 from duly.engine.cause import Cause
 from duly.engine.deadlines import Deadlines
-from duly.engine.handlers import Runnable, TaskType
+from duly.engine.handlers import TaskType
 from duly.engine.inline import Begun, Inline, begun
-from duly.engine.lease import LeaseKeeper
-from duly.engine.limits import Limits
-from duly.engine.meter import Meter
 from duly.engine.outcome import Judge, returned, unhandled_wait
 from duly.engine.patience import patiently
-from duly.engine.process import Processes
 from duly.engine.running import Running
-from duly.engine.settle import Settler
 from duly.engine.settlement import Settlement, facts_of
 from duly.engine.slot import Slot
-from duly.engine.threads import Threads
-from duly.ports.store import Store
-from duly.ports.telemetry import Emit
-
-LastResort = Callable[[], Awaitable[None]]
-"""Has this process ended, in which nothing else runs, because a handler does not end that was told to."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What running a task takes."""
-
-    store: Store
-    handlers: Runnable
-    limits: Limits
-    settler: Settler
-    keeper: LeaseKeeper
-    processes: Processes
-    threads: Threads
-    meter: Meter
-    emit: Emit
-    lease: timedelta
-    parting: timedelta
-    """A coroutine handler has so long to end when its worker stops."""
-    bind: Callable[[Task], None]
-    """Puts the task on every log line of the current asyncio task."""
-    last_resort: LastResort | None
-    posts: bool
-    """Whether an attempt that has returned leaves its settle to whoever writes it, and ends; else it waits for that."""
+from duly.engine.tools import Tools
 
 
 class Runner:

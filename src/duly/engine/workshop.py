@@ -16,11 +16,12 @@ from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
 from duly.engine.meter import Meter
 from duly.engine.process import Nursery, Processes
-from duly.engine.run import LastResort, Runner, Tools
+from duly.engine.run import Runner
 from duly.engine.settle import Settler
 from duly.engine.stall import StallWatch
 from duly.engine.sweep import Sweeper
 from duly.engine.threads import Threads
+from duly.engine.tools import LastResort, Tools
 from duly.ports.bell import Bell
 from duly.ports.broker import Broker
 from duly.ports.joined import Joined
@@ -93,7 +94,27 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
     settler = Settler(parts.store, parts.herald, parts.emit)
     threads = Threads("duly-task")
     processes = Processes(_nursery(parts, options, threads))
-    tools = Tools(
+    runner = Runner(_tools(parts, options, settler=settler, keeper=keeper, processes=processes, threads=threads))
+    keeper.start()
+    try:
+        async with in_background(parts.emit, settler.run()):
+            yield Workshop(runner, stall, keeper)
+    finally:
+        processes.close()
+        threads.close()
+        await asyncio.to_thread(keeper.stop)
+
+
+def _tools(
+    parts: WorkerParts,
+    options: WorkerOptions,
+    *,
+    settler: Settler,
+    keeper: LeaseKeeper,
+    processes: Processes,
+    threads: Threads,
+) -> Tools:
+    return Tools(
         store=parts.store,
         handlers=parts.handlers,
         limits=parts.limits,
@@ -109,14 +130,6 @@ async def open_workshop(parts: WorkerParts, options: WorkerOptions) -> AsyncIter
         last_resort=parts.last_resort,
         posts=parts.tracing is None,  # a span tells the outcome too
     )
-    keeper.start()
-    try:
-        async with in_background(parts.emit, settler.run()):
-            yield Workshop(Runner(tools), stall, keeper)
-    finally:
-        processes.close()
-        threads.close()
-        await asyncio.to_thread(keeper.stop)
 
 
 def _nursery(parts: WorkerParts, options: WorkerOptions, threads: Threads) -> Nursery:
