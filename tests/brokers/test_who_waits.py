@@ -33,7 +33,8 @@ async def test_the_end_of_a_task_is_rung_only_where_somebody_waits(opened):
                 async with asyncio.timeout(SOON.total_seconds()):
                     while not await ear.wait(NOT):
                         bell.ring(["task:2"])
-                assert "task:2" in heard
+                    while "task:2" not in heard:  # each bell hears in its own time
+                        await asyncio.sleep(0.01)
 
 
 async def test_who_comes_later_asks_who_waits(opened):

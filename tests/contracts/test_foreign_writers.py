@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from threading import Event
 
 import pytest
@@ -81,24 +83,36 @@ async def test_a_key_in_somebodys_open_transaction_is_waited_for_a_second_and_to
 async def test_a_foreign_writer_between_a_read_and_a_write_makes_nobody_fail(open_store, home):
     """In SQLite a transaction that began with a read fails at once when it writes after somebody else has written."""
     store = await open_store()
-    stop = Event()
-    foreign = asyncio.get_running_loop().run_in_executor(None, _write_until, home.url.removeprefix("sqlite:///"), stop)
+    foreign = Foreigner(home.url.removeprefix("sqlite:///"))
 
-    try:
-        for _ in range(150):
-            task = await running(store, key="k")
-            await decided(store, task, facts.Raised(task.claim, a_failure(), None))
-    finally:
-        stop.set()
-
-    assert await foreign > 0
+    with foreign.writing():
+        async with asyncio.timeout(60):
+            while foreign.written < 20:
+                task = await running(store, key="k")
+                await decided(store, task, facts.Raised(task.claim, a_failure(), None))
 
 
-def _write_until(path, stop):
-    """Write to a table of an application's own, again and again; how many times it was done."""
-    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
-        connection.execute("CREATE TABLE counted (number INTEGER)")
-        connection.execute("INSERT INTO counted VALUES (0)")
-        while not stop.wait(0.0005):
-            connection.execute("UPDATE counted SET number = number + 1")
-        return connection.execute("SELECT number FROM counted").fetchone()[0]
+class Foreigner:
+    """An application that writes to a table of its own in the same file, again and again; how many times it has."""
+
+    def __init__(self, path: str) -> None:
+        self.written = 0
+        self._path = path
+        self._stop = Event()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(self._write)
+            try:
+                yield
+            finally:
+                self._stop.set()
+                done.result()
+
+    def _write(self) -> None:
+        with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as connection:
+            connection.execute("CREATE TABLE counted (number INTEGER)")
+            while not self._stop.wait(0.0005):
+                connection.execute("INSERT INTO counted VALUES (1)")
+                self.written += 1
