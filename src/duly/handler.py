@@ -90,7 +90,7 @@ def named(type_name: str, payload: Mapping[str, object] | None, options: dict[st
 
 def called(task_type: TaskType, arguments: Mapping[str, object], options: Options) -> Submission:
     """A submission by a handler's arguments. Raises as its signature does."""
-    payload = Encoded(task_type.signature.encode(arguments))
+    payload = Encoded(task_type.signature.encode(arguments), checked=True)
     return Submission(type=task_type.name, payload=payload, **_correlated({**options}))
 
 

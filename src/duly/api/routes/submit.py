@@ -27,6 +27,7 @@ from duly.api.rights import (
     still_let_in,
 )
 from duly.domain.errors import StoreUnavailable
+from duly.engine.jsontext import received
 from duly.engine.service import Service
 from duly.engine.submission import Submission
 from duly.engine.submitting import Accepted
@@ -120,7 +121,7 @@ def _trace(request: Request) -> str | None:
 def _submission(wanted: Submit, request_id: str, trace: str | None) -> Submission:
     return Submission(
         type=wanted.type,
-        payload=wanted.payload,
+        payload=received(wanted.payload),
         queue=wanted.queue,
         priority=wanted.priority,
         delay=wanted.delay,
