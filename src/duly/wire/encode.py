@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 
 from duly.domain.event import TaskEvent
@@ -39,8 +40,9 @@ def task_json(task: Task, waiting: str = "null", *, view: View = View.FULL) -> s
     )
 
 
+@lru_cache(maxsize=64)
 def waiting_json(reason: str, detail: str, until: datetime | None) -> str:
-    """Why a task waits, as ``wire.task.Waiting`` would be written."""
+    """Why a task waits, as ``wire.task.Waiting`` would be written. Remembered for a while: many wait for one reason."""
     return f'{{"reason":{quoted(reason)},"detail":{quoted(detail)},"until":{_time(until)}}}'
 
 
