@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncmy
 import pytest
 
 from duly.domain.errors import StoreUnavailable
@@ -68,6 +70,28 @@ async def test_after_one_call_without_an_answer_no_other_dead_connection_is_trie
     await _many_calls(store, task)
 
 
+@pytest.mark.parametrize("wire_and_store", ["mysql"], indirect=True)
+async def test_a_driver_that_forgets_that_it_was_cancelled_while_it_connects_holds_nobody_up(
+    wire_and_store, monkeypatch
+):
+    """Once, asyncmy did so now and then, and the call that wanted a connection waited without an end."""
+    _, store = wire_and_store
+    begun = []
+
+    async def forgetful(**_):
+        begun.append(1)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncmy, "connect", forgetful)
+    async with asyncio.timeout(PATIENCE):
+        outcomes = await asyncio.gather(*(store.tasks.get([a_task().id]) for _ in range(5)), return_exceptions=True)
+
+    assert begun
+    assert [type(outcome) for outcome in outcomes if outcome != {}] == [StoreUnavailable] * len(begun)
+
+
 async def _many_calls(store, task):
     """By every kind of connection that there is, so that many are idle afterwards."""
     calls = [store.tasks.get([task.id]) for _ in range(5)]
@@ -87,5 +111,5 @@ async def test_closing_waits_a_moment_for_dead_connections_and_reports_none(wire
     began = time.monotonic()
     await store.close()
 
-    assert time.monotonic() - began < LONGEST.total_seconds()
+    assert time.monotonic() - began < 8  # a moment, on a busy machine
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

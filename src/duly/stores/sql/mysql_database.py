@@ -16,6 +16,7 @@ from duly.stores.sql.dialect import Sql
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, translated
 from duly.stores.sql.hot import Hot
+from duly.stores.sql.insistently import insistently
 from duly.stores.sql.lane import CoreLane, Lane
 from duly.stores.sql.mysql import SPEECH, MySqlDialect
 from duly.stores.sql.runner import Runner, Waited
@@ -98,8 +99,9 @@ class MySqlDatabase:
 
 def _connected(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
     """The driver's connection. Where the server hangs up at once, asyncmy misses the socket to set its options on."""
+    creator = partial(insistently, dialect.loaded_dbapi.asyncmy.connect)
     try:
-        return dialect.connect(*arguments, **options)
+        return dialect.connect(*arguments, async_creator_fn=creator, **options)
     except RuntimeError as error:
         raise ConnectionResetError("The server hung up at once.") from error
 
