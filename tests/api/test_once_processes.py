@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.support.processes import eventually
-from tests.support.service import a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import a_place, answers
 
 HELLO = {"type": "text.reverse", "payload": {"text": "hello"}}
 KEY = {"idempotency-key": '"order-1"'}

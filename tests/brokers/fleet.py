@@ -15,7 +15,7 @@ from duly.stores.sql.migrate import migrate
 from tests.support.celery_worker import CeleryWorker, a_celery_worker, celery_command
 from tests.support.databases import postgres_database
 from tests.support.processes import running
-from tests.support.service import free_port
+from tests.support.servers import free_port
 from tests.system.scene import Scene, a_scene
 
 MODULE = """

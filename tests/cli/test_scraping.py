@@ -15,7 +15,8 @@ from duly.domain.figures import Figures
 from duly.settings import Settings
 from tests.support.processes import eventually
 from tests.support.scrape import samples
-from tests.support.service import Desk, a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import Desk, a_place, answers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 

@@ -15,7 +15,8 @@ from duly.domain import errors
 from duly.domain.state import State
 from tests.client.test_waiting import ID, Watch, a_task
 from tests.support.processes import eventually
-from tests.support.service import a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import a_place, answers
 
 
 def an_event(version, state, **more):

@@ -18,7 +18,7 @@ from duly.handler import Handler, Options
 from duly.ports.store import Store
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
-from tests.support.service import free_port
+from tests.support.servers import free_port
 from tests.support.stage import RealClock
 
 SETTINGS = Settings.model_construct(slots=2, grace=timedelta(seconds=1))

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from duly.links.jwks import LARGEST, HttpJwks
 from duly.ports.identity import KeysUnavailable
 from tests.support.processes import eventually
-from tests.support.service import a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import a_place, answers
 
 ED = ed25519.Ed25519PrivateKey.generate()
 

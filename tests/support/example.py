@@ -20,7 +20,8 @@ import httpx
 
 from tests.docs.pages import ROOT, Block, blocks, contains
 from tests.support.processes import eventually
-from tests.support.service import Running, free_port
+from tests.support.servers import free_port
+from tests.support.service import Running
 
 SECONDS = 60
 """So long may a part take to start, or a line of a README to end."""

@@ -4,7 +4,6 @@ import asyncio
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -21,6 +20,7 @@ from duly.domain.task import Task, TaskId
 from duly.engine.submission import Submission
 from duly.settings import Settings
 from tests.support.processes import eventually
+from tests.support.servers import free_port
 
 APP = '''
 import asyncio
@@ -160,11 +160,6 @@ def a_place(folder: Path, app: str = APP) -> Place:
     (folder / "app.py").write_text(textwrap.dedent(app))
     env = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
     return Place(folder, env | {"DULY_DATABASE_URL": f"sqlite:///{folder / 'duly.db'}", "PYTHONUNBUFFERED": "1"})
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def answers(url: str) -> bool:

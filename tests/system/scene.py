@@ -23,7 +23,8 @@ from duly.domain.errors import DulyError
 from duly.domain.state import FINAL
 from duly.wire.task import Task
 from tests.support.processes import eventually
-from tests.support.service import Place, Running, a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import Place, Running, a_place, answers
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ import pytest
 from duly.client import Client
 from duly.domain.state import State
 from tests.support.processes import eventually
-from tests.support.service import Place, Running, free_port
+from tests.support.servers import free_port
+from tests.support.service import Place, Running
 from tests.system.scene import PATIENCE, Effects, Scene, a_scenery, children, gone
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]

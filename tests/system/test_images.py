@@ -14,8 +14,7 @@ import pytest
 from duly.client import Client
 from tests.support import compose
 from tests.support.processes import eventually
-from tests.support.servers import missing
-from tests.support.service import free_port
+from tests.support.servers import free_port, missing
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*/compose.yaml"))

@@ -13,8 +13,8 @@ import yaml
 from duly.client import Client
 from tests.observe.queries import RULES
 from tests.support.processes import eventually
-from tests.support.servers import missing
-from tests.support.service import Desk, a_place, answers, free_port
+from tests.support.servers import free_port, missing
+from tests.support.service import Desk, a_place, answers
 
 pytestmark = [pytest.mark.system, pytest.mark.full, pytest.mark.timeout(400)]
 

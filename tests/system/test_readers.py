@@ -14,8 +14,8 @@ from redis import Redis
 from duly.stores.sql.migrate import migrate
 from tests.support.databases import postgres_database
 from tests.support.processes import eventually
-from tests.support.servers import RedisServer, ended
-from tests.support.service import answers, free_port
+from tests.support.servers import RedisServer, ended, free_port
+from tests.support.service import answers
 from tests.system.scene import PATIENCE, Scene, a_scene
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]

@@ -18,7 +18,8 @@ from duly.domain.errors import Misconfigured
 from duly.engine.handlers import Handlers
 from duly.settings import load_settings
 from tests.support.processes import eventually
-from tests.support.service import Place, Running, a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import Place, Running, a_place, answers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

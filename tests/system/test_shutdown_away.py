@@ -14,8 +14,8 @@ from duly.stores.sql.migrate import migrate
 from duly.torture.proxy import Mode, Proxy
 from tests.support.databases import mysql_database, postgres_database
 from tests.support.processes import eventually
-from tests.support.servers import RabbitServer, RedisServer, ended
-from tests.support.service import Running, answers, free_port
+from tests.support.servers import RabbitServer, RedisServer, ended, free_port
+from tests.support.service import Running, answers
 from tests.system.scene import PATIENCE, Effects, a_scenery
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -85,7 +85,8 @@ async def test_a_process_that_cannot_begin_ends_at_once(role, tmp_path):
     with postgres_database() as url:
         async with a_wire(url, 5432) as (wire, by_wire):
             wire.turn(Mode.HALF_OPEN)
-            with a_scenery(tmp_path, by_wire, DULY_DATABASE_TIMEOUT="60s").duly(role, "app:duly") as begun:
+            place = a_scenery(tmp_path, by_wire, DULY_DATABASE_TIMEOUT="60s", DULY_PORT="0")
+            with place.duly(role, "app:duly") as begun:
                 await soon(lambda: wire.carries)
 
                 took = await end(begun)

@@ -13,7 +13,8 @@ from duly.domain.state import State
 from tests.docs.pages import ROOT
 from tests.support.databases import mysql_database, postgres_database, sqlite_database
 from tests.support.processes import eventually
-from tests.support.service import answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import answers
 from tests.system.load import under_load
 from tests.system.scene import PATIENCE, Effects, a_scenery
 

@@ -18,7 +18,8 @@ from duly.telemetry.traces import Traces
 from duly.telemetry.tracing import open_tracing, wanted
 from tests.support.processes import eventually
 from tests.support.receiver import Receiver, receiving
-from tests.support.service import Place, a_place, answers, free_port
+from tests.support.servers import free_port
+from tests.support.service import Place, a_place, answers
 from tests.support.telling import Told
 
 APP = """
