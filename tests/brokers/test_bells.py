@@ -23,6 +23,7 @@ from duly.stores.sql.postgres_bell import postgres_bell
 from tests.contracts.bells.houses import comes_back
 from tests.contracts.brokers.houses import Told
 from tests.support.servers import PostgresServer, RedisServer, ended
+from tests.support.stage import becomes_true
 
 SOON = timedelta(seconds=20)
 NOT = timedelta(milliseconds=200)
@@ -165,7 +166,7 @@ async def test_what_strangers_send_harms_nobody(home):
                 await connection.execute("SELECT pg_notify('duly_bell', $1)", payload)
             await connection.close()
 
-        assert await comes_back(bell, 1)
+        assert await comes_back(bell, 20)
     assert home.told.counted["bell.lost"] == 0
 
 
@@ -180,10 +181,11 @@ async def test_one_notification_carries_what_gathered(home):
         heard.clear()
         for number in range(300):
             bell.ring([f"queue:{number}"])
-        assert await comes_back(bell, 5)
+        assert await comes_back(bell, 20)
+        await becomes_true(lambda: any("queue:299" in payload for payload in heard))  # each hears in its own time
     await connection.close()
 
-    assert len(heard) <= 5
+    assert len([payload for payload in heard if "queue:" in payload]) <= 5, "the others are pings"
     assert all(len(payload.encode()) < 8_000 for payload in heard)
 
 

@@ -16,6 +16,8 @@ from tests.system.scene import eventually_found, gone
 PREFORK = ("-P", "prefork", "-c", "2")
 THREADS = ("-P", "threads", "-c", "2")
 SOLO = ("-P", "solo")
+LEAVE = 3.0
+"""Seconds in which a busy machine takes leave of a process that has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_the_cancel_of_a_handler_that_pays_no_attention_revokes_its_message_and_
         eventually(lambda: gone(child))
 
         assert (done.state, done.attempt) == ("cancelled", 1)
-        assert fleet.celery.control.inspect().revoked() == {ours.worker: [ours.celery_id]}
+        eventually(lambda: fleet.celery.control.inspect().revoked() == {ours.worker: [ours.celery_id]})
         assert scene.final(scene.one("quick"))[0].state == "completed"
     assert worker.said(f"Terminating {ours.celery_id}")
 
@@ -146,7 +148,7 @@ def test_a_worker_under_load_whose_handlers_do_not_end_is_gone_when_its_grace_is
         scene.client.cancel(task)
 
     assert (code, worker.said("process.overdue")) == (0, False)
-    assert took < 6 + 0.5  # for the machine to take leave of the process
+    assert took < 6 + LEAVE
     assert [(task.state, task.reason, task.attempt, task.failures) for task in left] == [
         ("pending", "interrupted", 1, 0)
     ] * 2
@@ -167,7 +169,7 @@ def test_a_worker_is_gone_when_its_grace_is_over_although_a_child_stands_still(o
     scene.client.cancel(task)
 
     assert (code, worker.said("process.overdue")) == (0, True)
-    assert took < 3 + 0.5
+    assert took < 3 + LEAVE
 
 
 @pytest.mark.mistake(43)
@@ -260,10 +262,10 @@ def test_the_service_and_the_doctor_name_the_fleet(on_redis):
     scene = on_redis.scene
     with on_redis.worker(*SOLO):
         told = httpx.get(f"{scene.url}/v1/capabilities").json()["broker"]
-        looked = scene.place.run("doctor").stdout
+        # A worker that is busy does not answer a doctor in time.
+        eventually(lambda: "default is listened to by celery@" in scene.place.run("doctor").stdout)
 
     assert (told["kind"], " over redis " in told["version"]) == ("celery", True)
-    assert "default is listened to by celery@" in looked
     assert "no Celery worker answers" in scene.place.run("doctor").stdout
 
 
