@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -24,7 +25,8 @@ async def two_of(kind: str, clock: FakeClock) -> AsyncIterator[tuple[Cache, Cach
         return
     prefix = f"duly_test_{uuid4().hex[:12]}"
     url = shared_redis_url()
-    async with open_redis_cache(url, prefix=prefix) as one, open_redis_cache(url, prefix=prefix) as other:
+    how = {"prefix": prefix, "longest": timedelta(seconds=20)}
+    async with open_redis_cache(url, **how) as one, open_redis_cache(url, **how) as other:
         yield one, other
     async with Redis.from_url(url) as redis:
         keys = [key async for key in redis.scan_iter(f"{prefix}:*")]
