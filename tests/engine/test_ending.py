@@ -225,13 +225,13 @@ async def test_a_thread_that_does_not_look_times_out_although_its_cancel_was_ask
     """The cancel was the first cause and stayed the only one: nothing ended the attempt any more."""
     signals = Signals()
 
-    def deaf(ctx: Context) -> None:
-        ctx.progress_sync(0, "begun")
+    def deaf() -> None:
+        signals.begun.set()
         signals.go.wait(20)
 
     async with at_work(once(deaf)) as stage:
-        task_id = await stage.submit("work", timeout=timedelta(seconds=1.5))
-        await stage.noted(task_id, "begun")
+        task_id = await stage.submit("work", timeout=timedelta(seconds=3))
+        await signals.until(signals.begun)
         await stage.tasks.cancel(task_id)
         task = await stage.ended(task_id)
         signals.go.set()

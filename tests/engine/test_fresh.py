@@ -6,9 +6,15 @@ from datetime import timedelta
 import pytest
 
 from duly.domain.errors import StoreUnavailable
+from duly.engine import fresh as module
 from duly.engine.fresh import Fresh
 
 LONG = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _a_machine_that_stands_still_for_a_moment_is_no_slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
 
 
 class Source:
@@ -138,7 +144,7 @@ async def test_a_look_that_took_long_is_not_repeated_at_once() -> None:
     fresh = Fresh(source, timedelta(), oldest=LONG)
     asker = asyncio.ensure_future(fresh.get())
     await source.looking.wait()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     source.go.set()
 
     assert [await asker, await fresh.get(), source.looks] == [1, 1, 1]

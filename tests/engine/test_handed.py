@@ -112,7 +112,8 @@ async def test_a_thread_that_goes_on_after_its_cancel_is_settled_and_its_process
         await asyncio.wait_for(resorted.wait(), 20)
 
 
-async def test_a_thread_that_ends_soon_after_its_time_out_keeps_its_process():
+async def test_a_thread_that_ends_soon_after_its_time_out_keeps_its_process(monkeypatch):
+    monkeypatch.setattr(run, "COOPERATION", timedelta(minutes=1))
     resorted, go = asyncio.Event(), threading.Event()
 
     def work() -> None:

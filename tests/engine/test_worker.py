@@ -163,20 +163,23 @@ async def test_an_interrupted_task_is_run_by_the_next_worker() -> None:
 
 
 _ENDLESS = """
-import asyncio, time
+import asyncio, threading, time
 from datetime import timedelta
 from tests.support.serving import handlers_of
 from tests.support.stage import a_stage, a_worker
 
+begun = threading.Event()
+
 def endless() -> None:
     print("begun", flush=True)
+    begun.set()
     time.sleep(600)
 
 async def main() -> None:
     async with a_stage(handlers_of(endless=endless)) as stage:
         await stage.submit("endless")
         async with a_worker(stage, grace=timedelta(seconds=0.1)) as worker:
-            await asyncio.sleep(0.5)
+            await asyncio.to_thread(begun.wait, 60)
             await worker.stopped()
         print("drained", flush=True)
 
