@@ -16,7 +16,7 @@ from duly.stores.sql.open import open_sql_store
 from duly.torture.proxy import Mode, Proxy
 from tests.support.builders import LEASE, a_task
 
-LONGEST = timedelta(seconds=2)
+LONGEST = timedelta(seconds=4)
 PATIENCE = 40
 PORTS = {"postgresql": 5432, "mysql": 3306}
 

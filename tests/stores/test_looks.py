@@ -1,9 +1,12 @@
 """How often a store looks everywhere, and what it finds between."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 from duly.domain.state import State
+from duly.stores.sql import postgres_frontier
+from duly.stores.sql import wakes as wakes_module
 from duly.stores.sql.looks import LONGEST_PAUSE, PAUSE, SLOW, Looks
 from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
@@ -111,11 +114,14 @@ async def test_while_looks_are_slow_a_sweep_finds_what_is_due_and_in_the_end_wha
     ]
 
 
-async def test_a_database_that_is_far_away_is_looked_at_as_often_as_a_near_one(new_database) -> None:
+async def test_a_database_that_is_far_away_is_looked_at_as_often_as_a_near_one(new_database, monkeypatch) -> None:
+    slow = 0.15  # not for looks on a busy machine, but for the way there and back if it counted
+    monkeypatch.setattr(postgres_frontier, "Looks", partial(Looks, slow=slow))
+    monkeypatch.setattr(wakes_module, "SLOW", slow)
     with new_database("postgresql") as url:
         await migrate(url)
         address = urlsplit(url)
-        proxy = Proxy(address.hostname or "", address.port or 5432, seconds=2 * SLOW)
+        proxy = Proxy(address.hostname or "", address.port or 5432, seconds=0.1)
         async with proxy.open():
             account, sign, _ = address.netloc.rpartition("@")
             far = urlunsplit(address._replace(netloc=f"{account}{sign}127.0.0.1:{proxy.own_port}"))

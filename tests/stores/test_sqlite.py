@@ -115,7 +115,7 @@ async def test_a_full_disk_is_told_and_leaves_a_sound_file(sqlite_url, monkeypat
 async def test_a_writer_that_holds_the_file_too_long_makes_the_store_unavailable(sqlite_url):
     await migrate(sqlite_url)
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
-    store = await open_sql_store(sqlite_url, longest=timedelta(seconds=0.3))
+    store = await open_sql_store(sqlite_url, longest=timedelta(seconds=3))
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(StoreUnavailable):
