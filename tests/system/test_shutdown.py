@@ -13,6 +13,9 @@ from tests.system.scene import IN_THE_GATE_ON_POSTGRESQL, PATIENCE, Scene, child
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
+LEAVE = 3.0
+"""Seconds in which a busy machine takes leave of a process that has ended."""
+
 
 @pytest.mark.mistake(43)
 @IN_THE_GATE_ON_POSTGRESQL
@@ -62,7 +65,7 @@ def test_a_worker_whose_handlers_do_not_end_is_gone_when_its_grace_is_over(sqlit
     scene.client.cancel(task)
 
     assert (code, worker.said("process.overdue")) == (0, False)
-    assert took < 4 + 0.5  # for the machine to take leave of the process
+    assert took < 4 + LEAVE
     assert (left.state, left.reason, left.attempt, left.failures) == (State.PENDING, Reason.INTERRUPTED, 1, 0)
     assert scene.story(task)["lease_lost"] == 0
 
@@ -78,8 +81,14 @@ def test_a_worker_that_leaves_a_thread_behind_for_which_python_waits_is_gone_all
     scene.client.cancel(task)
 
     assert (code, worker.said("process.overdue")) == (0, True)
-    assert took < 2 + 0.5
+    assert took < 2 + LEAVE
     assert (left.state, left.reason, left.attempt, left.failures) == (State.PENDING, Reason.INTERRUPTED, 1, 0)
+
+
+def ended_by_another(worker: Running) -> bool:
+    """Signal it once more: two that come at once count as one. Whether it has ended."""
+    worker.process.send_signal(signal.SIGTERM)
+    return worker.process.poll() is not None
 
 
 @pytest.mark.mistake(43)
@@ -89,11 +98,9 @@ def test_a_second_signal_ends_a_worker_at_once_and_its_task_runs_elsewhere(sqlit
         task = scene.one("hold.async", gate=str(gate))
         scene.effects.pid(task)
         worker.process.send_signal(signal.SIGTERM)
-        # Both at once would count as one.
-        time.sleep(0.5)
-        worker.process.send_signal(signal.SIGTERM)
         asked = time.monotonic()
-        code = worker.process.wait(60)
+        eventually(lambda: ended_by_another(worker))
+        code = worker.process.returncode
         took = time.monotonic() - asked
 
     assert code == 130
