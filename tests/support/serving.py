@@ -94,8 +94,8 @@ async def open_service(store: Store, handlers: Handlers, limits: Limits) -> Asyn
 
 
 async def eventually(look: Callable[[], Awaitable[R]]) -> R:
-    """What is found as soon as there is something; fails after ten seconds."""
-    async with asyncio.timeout(10):
+    """What is found as soon as there is something; fails after a minute."""
+    async with asyncio.timeout(60):
         while not (found := await look()):  # noqa: ASYNC110  # nothing rings when a store has changed
             await asyncio.sleep(0.005)
     return found

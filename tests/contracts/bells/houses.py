@@ -38,7 +38,7 @@ async def bells(kind: str) -> AsyncIterator[Open]:
 async def ready(opening: AbstractAsyncContextManager[WiredBell]) -> AsyncIterator[WiredBell]:
     """Once it is connected."""
     async with opening as bell:
-        if not await comes_back(bell, within=10):
+        if not await comes_back(bell, within=30):
             missing("the bell's server cannot be reached (DULY_TEST_REDIS_URL, DULY_TEST_POSTGRES_URL)")
         yield bell
 
