@@ -112,6 +112,40 @@ def test_a_second_signal_ends_a_worker_at_once_and_its_task_runs_elsewhere(sqlit
 
 
 @pytest.mark.mistake(43)
+def test_a_second_signal_ends_a_worker_whose_event_loop_stands_still(sqlite_scene: Scene):
+    """Signals waited for the event loop too: Ctrl-C had no effect until the handler let it move."""
+    scene = sqlite_scene
+    with scene.worker(DULY_GRACE="60s") as worker:
+        scene.effects.pid(scene.one("block", seconds=120))
+        worker.process.send_signal(signal.SIGTERM)
+        # Both at once would count as one.
+        time.sleep(0.5)
+        worker.process.send_signal(signal.SIGTERM)
+
+        assert worker.process.wait(60) == 130
+
+
+@pytest.mark.mistake(43)
+def test_workers_that_are_told_by_others_and_by_their_parent_finish_what_they_run(sqlite_scene: Scene):
+    """systemd tells every process of a service. What the parent said then counted as the second signal."""
+    scene, gate = sqlite_scene, sqlite_scene.gate()
+    with scene.worker("--processes", "2", "--slots", "1", DULY_GRACE="60s") as parent:
+        tasks = scene.submit("hold.async", 2, gate=str(gate))
+        for pid in {scene.effects.pid(task) for task in tasks}:
+            os.kill(pid, signal.SIGTERM)
+        # Both at once would count as one.
+        time.sleep(0.5)
+        parent.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        gate.touch()
+        code = parent.process.wait(60)
+        ended = [scene.client.get(task) for task in tasks]
+
+    assert code == 0
+    assert [(task.state, task.attempt) for task in ended] == [(State.COMPLETED, 1)] * 2
+
+
+@pytest.mark.mistake(43)
 def test_workers_whose_parent_is_killed_finish_what_they_run_and_end(sqlite_scene: Scene):
     scene, gate = sqlite_scene, sqlite_scene.gate()
     with scene.worker("--processes", "2", "--slots", "1", DULY_GRACE="60s") as parent:

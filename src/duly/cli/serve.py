@@ -84,7 +84,7 @@ async def _supervise(children: list[Part], settings: Settings, emit: Emit) -> in
 
 async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent_fd: int | None, emit: Emit) -> int:
     stop = asyncio.Event()
-    with stop_on_signals(stop):
+    with stop_on_signals(stop, alone=parent_fd is None):
         in_time = in_background(emit, end_after(stop, settings.grace, emit))
         async with in_time, opened(duly, settings, stop, emit) as core:
             if core is None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from duly.cli.exits import INTERRUPTED
 
@@ -25,13 +26,25 @@ def on_signals(call: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` at the first signal; at the second, end the process where it stands."""
+def stop_on_signals(stop: asyncio.Event, *, alone: bool) -> Iterator[None]:
+    """Set ``stop`` at the first signal; at the second, end the process where it stands, even if its loop does too.
 
-    def again() -> None:
-        if stop.is_set():
+    Not one that has a parent: a service manager may tell all of a group, and then the parent tells its children once
+    more. It kills those that are to end at once.
+    """
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def take(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked and alone:
             os._exit(INTERRUPTED)
-        stop.set()
+        asked = True
+        loop.call_soon_threadsafe(stop.set)
 
-    with on_signals(again):
+    before = {number: signal.signal(number, take) for number in SIGNALS}
+    try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -93,7 +93,7 @@ async def _supervise(children: list[Part], settings: Settings, health_port: int 
 async def _work(duly: Duly, settings: Settings, parent_fd: int | None, health_port: int | None, emit: Emit) -> int:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
-        stack.enter_context(stop_on_signals(stop))
+        stack.enter_context(stop_on_signals(stop, alone=parent_fd is None))
         await stack.enter_async_context(in_background(emit, end_after(stop, settings.grace, emit)))
         core = await stack.enter_async_context(opened(duly, settings, stop, emit))
         if core is None:

@@ -22,7 +22,7 @@ def run(manner: str, notes: Path, descriptor: int) -> int:
 async def work(manner: str, notes: Path, descriptor: int, first: bool) -> None:
     stop = asyncio.Event()
     async with link_to_parent(descriptor) as link:
-        with stop_on_signals(stop):
+        with stop_on_signals(stop, alone=False):
             note(notes, "started")
             if manner == "crash-early-once" and first:
                 os.kill(os.getpid(), signal.SIGKILL)
