@@ -27,9 +27,11 @@ def in_thread(threads: Threads, task_type: TaskType, arguments: Mapping[str, obj
 class Vigil:
     """Waits for the end of a call in a thread, and tells when its attempt is over before."""
 
-    def __init__(self, running: Running, call: "asyncio.Future[Caught]", *, cancels: bool) -> None:
+    def __init__(self, running: Running, call: "asyncio.Future[Caught]", *, cancels: bool, parting: timedelta) -> None:
+        """When the worker stops the handler has ``parting`` to see that and to end."""
         self._call = call
         self._cancels = cancels
+        self._parting = parting
         self._loop = asyncio.get_running_loop()
         self._over: deque[Cause] = deque()
         self._news = asyncio.Event()
@@ -53,7 +55,9 @@ class Vigil:
     def _end(self, cause: Cause) -> None:
         if self._call.done():
             return
-        if cause is not Cause.CANCEL:
+        if cause is Cause.STOP:
+            self._loop.call_later(self._parting.total_seconds(), self._is_over, cause)
+        elif cause is not Cause.CANCEL:
             self._is_over(cause)
         elif self._cancels:
             self._loop.call_later(COOPERATION.total_seconds(), self._is_over, cause)

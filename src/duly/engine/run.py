@@ -173,7 +173,8 @@ class Runner:
     async def _in_thread(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
         self._deadlines.start(attempt.running, attempt.began)
         call = in_thread(self._tools.threads, attempt.type, arguments)
-        vigil = Vigil(attempt.running, call, cancels=self._tools.last_resort is not None)
+        cancels = self._tools.last_resort is not None
+        vigil = Vigil(attempt.running, call, cancels=cancels, parting=self._tools.parting)
         while (cause := await vigil.next()) is not None:
             await self._outlived(attempt, cause, call)
             if attempt.left:

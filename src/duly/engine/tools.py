@@ -34,7 +34,7 @@ class Tools:
     emit: Emit
     lease: timedelta
     parting: timedelta
-    """A coroutine handler has so long to end when its worker stops."""
+    """A handler in the event loop or in a thread has so long to end when its worker stops."""
     bind: Callable[[Task], None]
     """Puts the task on every log line of the current asyncio task."""
     last_resort: LastResort | None

@@ -33,8 +33,9 @@ HOUR = timedelta(hours=1)
 SYSTEM_SLOTS = 10
 """Deliveries of callbacks that a worker makes at the same time, beside its own slots."""
 
-LAST_SETTLES = timedelta(seconds=1)
-"""Once nobody is waited for, so long is given to put back what still runs; a database that answers needs less."""
+LAST_SETTLES = timedelta(seconds=1.5)
+"""Once nobody is waited for, so long is given to put back what still runs. A database that answers needs less, but
+where a handler holds its task's row in a transaction, all that are put back with it wait for that row for a second."""
 
 TAKING_LEAVE = timedelta(seconds=0.5)
 """Nobody counts on a silent worker for long."""

@@ -1,0 +1,47 @@
+"""A worker that stops: what its handlers may still do, and what is put back."""
+
+import time
+from datetime import timedelta
+
+from duly import Context
+from duly.domain.state import Reason, State
+from tests.engine.ending import Signals, once
+from tests.support.stage import a_stage, a_worker
+
+
+async def test_a_thread_that_ends_when_its_worker_stops_has_the_last_word() -> None:
+    """It was put back as it was told to end: another worker ran it beside it, and its outcome was refused."""
+
+    def polite(ctx: Context) -> str:
+        ctx.progress_sync(0, "begun")
+        while not ctx.cancelled:
+            time.sleep(0.005)
+        time.sleep(0.05)
+        return "to the end"
+
+    async with a_stage(once(polite)) as stage:
+        task_id = await stage.submit("work")
+        async with a_worker(stage, grace=timedelta(seconds=2)) as worker:
+            await stage.noted(task_id, "begun")
+            await worker.stopped()
+
+        task = await stage.now(task_id)
+        assert (task.state, task.result, await stage.kinds(task_id)) == (State.COMPLETED, '"to the end"', [])
+
+
+async def test_a_thread_that_goes_on_when_its_worker_stops_is_put_back() -> None:
+    signals = Signals()
+
+    def deaf() -> None:
+        signals.begun.set()
+        signals.go.wait(20)
+
+    async with a_stage(once(deaf)) as stage:
+        task_id = await stage.submit("work")
+        async with a_worker(stage, grace=timedelta(seconds=1)) as worker:
+            await signals.until(signals.begun)
+            await worker.stopped()
+        task = await stage.now(task_id)
+        signals.go.set()
+
+        assert (task.state, task.reason, task.crashes) == (State.PENDING, Reason.INTERRUPTED, 0)
