@@ -153,3 +153,11 @@ async def test_work_that_gathered_shares_a_commit_and_one_failure_harms_nobody(s
     assert [type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, list)] == ["RowInvalid"]
     assert len(await store.tasks.get([task.id for task in good])) == 20
     await store.close()
+
+
+async def test_a_sqlite_that_is_too_old_is_refused_at_once(sqlite_url, monkeypatch):
+    """It took tasks and claimed them, and no end of any of them could be written."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 26, 0))
+
+    with pytest.raises(Misconfigured, match=r"needs SQLite 3\.35"):
+        await migrate(sqlite_url)

@@ -1,6 +1,7 @@
 """A SQLite file."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,9 @@ from duly.stores.sql.runner import Runner, Waited
 from duly.stores.sql.sqlite import SPEECH, SqliteDialect, WallClock
 from duly.stores.sql.sqlite_runner import SqliteRunner, sqlite_engine
 
+OLDEST = (3, 35)
+"""As ``duly doctor`` has it. Before 3.33 (UPDATE FROM) no end of a task could be written."""
+
 
 @dataclass(frozen=True, slots=True)
 class SqliteDatabase:
@@ -36,6 +40,8 @@ class SqliteDatabase:
         """The file that the address names. Raises Misconfigured."""
         if not address.database or address.database == ":memory:":
             raise Misconfigured("Duly needs a SQLite file (sqlite:///duly.db): several connections share it.")
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise Misconfigured(f"Duly needs SQLite 3.35 or later; that of this Python is {sqlite3.sqlite_version}.")
         path = Path(address.database)
         if not path.parent.is_dir():
             raise Misconfigured(f"There is no folder {path.parent} for the SQLite file {path.name}.")
