@@ -1,10 +1,13 @@
 """The entry point: builds the command line and turns errors into one sentence and an exit code."""
 
 import gc
+import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version as version_of
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -47,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     ``arguments`` stand for those of the command line, without the program's name.
     """
+    if os.getpid() == 1:
+        # In a container the kernel would drop it until the command is imported and takes signals itself.
+        signal.signal(signal.SIGTERM, _end_at_once)
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
         build(given[0] if given else None)(given)
@@ -85,6 +91,10 @@ def _add(app: typer.Typer, name: str, home: str, panel: str) -> None:
         app.add_typer(command(), name=name, rich_help_panel=panel)
     else:
         app.command(name, rich_help_panel=panel)(command)
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 def _version(asked: bool) -> None:
