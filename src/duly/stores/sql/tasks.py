@@ -99,8 +99,10 @@ class SqlTasks:
     async def soonest(self) -> dict[State, timedelta]:
         """See TaskStore. Where that takes long, only seldom everywhere: ``Wakes`` tells what may be found late.
 
-        The way to the database and back does not count: it is measured, once a look was slow.
+        The way to the database and back does not count: it is measured, once a look was slow. Every process looks for
+        what wakes, and so keeps its clock right.
         """
+        await self._clock.follow()
         since = self._wakes.since
         trip = await self._trip() if self._wakes.slow and not since else 0.0
         began = time.monotonic()
