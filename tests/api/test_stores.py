@@ -115,11 +115,18 @@ async def test_a_key_gives_one_task(api):
 @pytest.mark.mistake(3)
 async def test_many_submits_of_one_key_at_once_give_one_task(api):
     async with asyncio.TaskGroup() as group:
-        posts = [group.create_task(api.client.post("/v1/tasks", json=HELLO | {"key": "order-1"})) for _ in range(20)]
+        posts = [group.create_task(_post(api, HELLO | {"key": "order-1"})) for _ in range(20)]
 
     answers = [post.result() for post in posts]
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [202]
     assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+async def _post(api, body):
+    """Once more while another one with the same key is on its way for long."""
+    while (answer := await api.client.post("/v1/tasks", json=body)).status_code == 409:
+        assert answer.json()["code"] == "key-in-flight"
+    return answer
 
 
 @pytest.mark.mistake(46)
