@@ -1,6 +1,9 @@
 """A cancel and the process that it is meant for."""
 
 import asyncio
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +14,7 @@ import pytest
 from duly.domain.fact import Interrupted, Raised, Returned, Snoozed, Stopped
 from duly.domain.task import ClaimToken, Task
 from duly.engine import child
+from duly.engine import process as process_module
 from duly.engine.cause import Cause
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge
@@ -88,6 +92,49 @@ async def test_what_was_told_to_end_while_its_process_started_does_not_begin(pro
     assert isinstance(fact, meaning)
     (idle,) = processes._idle
     assert idle._tasks == 0
+
+
+async def test_what_waits_for_its_turn_when_its_worker_stops_is_put_back_at_once(processes: Processes):
+    """It waited on, until the worker was gone, and was charged a crash although its handler had not begun."""
+    running = an_attempt(below=10)
+    async with processes._starting:
+        attempt = asyncio.ensure_future(processes.run(running, COUNTING, judged(running), ours))
+        await asyncio.sleep(0)
+        running.end(Cause.STOP)
+
+        fact = await asyncio.wait_for(attempt, 20)
+
+    assert isinstance(fact, Interrupted)
+
+
+async def test_what_waits_for_a_start_when_its_worker_stops_is_put_back_at_once(processes: Processes, monkeypatch):
+    starting, go = threading.Event(), threading.Event()
+    monkeypatch.setattr(process_module, "_started", lambda _: (starting.set(), go.wait(60)))
+    running = an_attempt(below=10)
+    attempt = asyncio.ensure_future(processes.run(running, COUNTING, judged(running), ours))
+    await asyncio.to_thread(starting.wait, 20)
+    running.end(Cause.STOP)
+
+    fact = await asyncio.wait_for(attempt, 20)
+    go.set()
+
+    assert isinstance(fact, Interrupted)
+
+
+async def test_a_process_that_is_killed_while_it_starts_is_no_crash_of_its_task(processes: Processes, monkeypatch):
+    """systemd tells every process of a service to end: one that had only begun to start died of it."""
+    await_start = process_module._Child.await_start
+
+    def killed(self: process_module._Child) -> None:
+        os.kill(self._process.pid or 0, signal.SIGTERM)
+        await_start(self)
+
+    monkeypatch.setattr(process_module._Child, "await_start", killed)
+    running = an_attempt(below=10)
+
+    fact = await processes.run(running, COUNTING, judged(running), ours)
+
+    assert isinstance(fact, Snoozed)
 
 
 async def test_what_is_to_run_alone_is_put_back_uncharged_when_its_turn_does_not_come_soon(processes: Processes):

@@ -99,18 +99,22 @@ class Processes:
             self._idle.pop().kill()
 
     async def _process(self, running: Running) -> "_Child | None":
-        """None: the attempt was told to end while it waited for its turn, or that did not come."""
+        """None: the attempt was told to end while it waited for its turn, or that did not come, or its worker stops."""
         kept = self._kept(running.task)
         if kept is not None:
             return kept
         try:
-            async with asyncio.timeout(self._longest_turn if running.task.alone else None) as patience, self._starting:
-                patience.reschedule(None)
-                if running.cause is not None:
-                    return None
-                return self._kept(running.task) or await self._nursery.threads.run(lambda: _started(self._nursery))
+            async with asyncio.timeout(self._longest_turn if running.task.alone else None) as patience:
+                running.on_end(partial(_told, asyncio.get_running_loop(), patience))
+                async with self._starting:
+                    if running.cause is not None:
+                        return None
+                    patience.reschedule(None)
+                    return self._kept(running.task) or await self._nursery.threads.run(lambda: _started(self._nursery))
         except TimeoutError:
             return None
+        finally:
+            running.on_end(None)
 
     def _kept(self, task: Task) -> "_Child | None":
         while self._idle and not task.alone:
@@ -179,9 +183,16 @@ class _Child:
         self._process.join(1)
 
     def await_start(self) -> None:
-        """Return once it takes orders, or is dead: whoever gives it an order will notice."""
-        with suppress(EOFError, OSError):
+        """Return once it takes orders, or has ended: whoever gives it an order will notice.
+
+        Raises ChildProcessError when it was killed before: no task has to do with that.
+        """
+        try:
             self._orders.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(1)
+            if self.exit_code is not None and self.exit_code < 0:
+                raise ChildProcessError(f"It was killed by signal {-self.exit_code} while it started.") from error
 
     async def run(self, order: child.Order, running: Running) -> child.End | None:
         """The handler's end; None when the process died or was killed first."""
@@ -223,6 +234,18 @@ class _Child:
     def _kill_unless(self, ended: "asyncio.Future[child.End | None]") -> None:
         if not ended.done():
             self._process.kill()
+
+
+def _told(loop: asyncio.AbstractEventLoop, patience: asyncio.Timeout, cause: Cause) -> None:
+    """A start may take longer than all that a stopping worker has left."""
+    if cause is Cause.STOP:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(_end_now, loop, patience)
+
+
+def _end_now(loop: asyncio.AbstractEventLoop, patience: asyncio.Timeout) -> None:
+    with suppress(RuntimeError):  # it is over
+        patience.reschedule(loop.time())
 
 
 def _started(nursery: Nursery) -> _Child:
