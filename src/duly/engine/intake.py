@@ -128,6 +128,8 @@ class Intake:
                             await self._pause()
                     for one in listening:
                         one.cancel()
+                if self._unsure:
+                    await self._pass()
                 while self._taken:
                     self._wake.clear()
                     await self._wake.wait()
