@@ -27,7 +27,9 @@ DEFAULT_QUEUE = "default"
 class _IdText:
     """What ``functools.cached_property`` is from Python 3.12 on; before, its lock takes as long as the text."""
 
-    def __get__(self, task: "Task", _of: object = None) -> str:
+    def __get__(self, task: "Task | None", _of: object = None) -> str:
+        if task is None:
+            raise AttributeError("A task has an id, the class of tasks has none.")
         text = vars(task)["id_text"] = str(task.id)
         return text
 
