@@ -15,6 +15,9 @@ README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "performance.md"
 BEYOND = ROOT / "docs" / "operate" / "beyond-one-machine.md"
 PLOTS = ROOT / "docs" / "plots"
+OTHER = "other-machine"
+"""A folder of results beside those that count: the same commands on a machine of another kind."""
+
 TOLD = {
     "aio-pika",
     "asyncpg",
@@ -47,9 +50,11 @@ def write_documents(names: Sequence[str], folder: Path = results.KEPT) -> None:
 def blocks(names: Sequence[str], folder: Path = results.KEPT) -> Sequence[tuple[Path, str, str]]:
     """File, name and text of each marked block."""
     found = list(results.all_of(folder, list(names)))
+    elsewhere = list(results.all_of(folder / OTHER, list(names)))
     return [
         (README, "figures", goals_table(list(map(_bounded, found)))),
         (PAGE, "figures", goals_table(found)),
+        (PAGE, "other machine", goals_table(elsewhere)),
         (PAGE, "growth", plots(PLOTS)),
         (PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet."),
         (BEYOND, "beyond", beyond.block(found)),
