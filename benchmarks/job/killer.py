@@ -1,6 +1,7 @@
 """Kills one worker process of a supervised group after the other, at random moments.
 
-A worker is left to work for as long as it took to start, so that the job can end on a machine that does much besides.
+But for the first that is killed, a worker is left to work for as long as it took to start, so that the job can end on
+a machine that does much besides.
 """
 
 import os
@@ -65,4 +66,5 @@ class Killer:
 
     def _victims(self) -> list[int]:
         now, living = time.time(), {child.pid for child in self._supervisor.children()}
-        return sorted(pid for pid, (at, took) in self._working.items() if pid in living and now - at >= took)
+        working = ((pid, now - at >= took) for pid, (at, took) in self._working.items() if pid in living)
+        return sorted(pid for pid, is_long in working if is_long or not self.kills)
