@@ -24,6 +24,11 @@ class Signals:
     async def until(self, event: threading.Event) -> None:
         assert await asyncio.to_thread(event.wait, 20)
 
+    def deaf(self) -> None:
+        """A handler for a thread that looks at nothing: it goes on until it is let."""
+        self.begun.set()
+        self.go.wait(20)
+
 
 def once(body: Callable[..., Any], **given: Any) -> Handlers:
     """One type, "work", that is tried once."""

@@ -225,11 +225,7 @@ async def test_a_thread_that_does_not_look_times_out_although_its_cancel_was_ask
     """The cancel was the first cause and stayed the only one: nothing ended the attempt any more."""
     signals = Signals()
 
-    def deaf() -> None:
-        signals.begun.set()
-        signals.go.wait(20)
-
-    async with at_work(once(deaf)) as stage:
+    async with at_work(once(signals.deaf)) as stage:
         task_id = await stage.submit("work", timeout=timedelta(seconds=3))
         await signals.until(signals.begun)
         await stage.tasks.cancel(task_id)

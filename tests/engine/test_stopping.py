@@ -37,11 +37,7 @@ async def test_a_thread_that_ends_when_its_worker_stops_has_the_last_word() -> N
 async def test_a_thread_that_goes_on_when_its_worker_stops_is_put_back() -> None:
     signals = Signals()
 
-    def deaf() -> None:
-        signals.begun.set()
-        signals.go.wait(20)
-
-    async with a_stage(once(deaf)) as stage:
+    async with a_stage(once(signals.deaf)) as stage:
         task_id = await stage.submit("work")
         async with a_worker(stage, grace=timedelta(seconds=1)) as worker:
             await signals.until(signals.begun)

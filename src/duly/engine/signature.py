@@ -22,7 +22,7 @@ from pydantic_core import SchemaSerializer
 
 from duly.domain.errors import Flaw, Invalid, Misconfigured, ResultInvalid
 from duly.engine.context import Context
-from duly.engine.jsontext import encoded
+from duly.engine.jsontext import encoded, plain
 
 _REFUSED = {
     inspect.Parameter.POSITIONAL_ONLY: "a positional-only parameter",
@@ -116,7 +116,7 @@ class Signature:
 
 
 def _ascii(serializer: SchemaSerializer, value: object, *, as_given: bool) -> str | None:
-    """What most values are: JSON in ASCII, without anything to refuse or to escape. None: look closer.
+    """The value as ``plain`` has it. None: look closer.
 
     A payload is kept as it was given, without what defaults and computed fields would add; a result is shown with them.
     """
@@ -124,9 +124,7 @@ def _ascii(serializer: SchemaSerializer, value: object, *, as_given: bool) -> st
         text = serializer.to_json(value, by_alias=True, exclude_unset=as_given, round_trip=as_given, warnings=False)
     except ValueError:  # it has what text cannot have
         return None
-    if not text.isascii() or b"NaN" in text or b"Infinity" in text:
-        return None
-    return text.decode()
+    return plain(text)
 
 
 def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
