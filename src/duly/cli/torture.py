@@ -34,7 +34,7 @@ Folder = Annotated[Path | None, typer.Option(help="Keep the records here. (defau
 TableOf = Annotated[list[Path] | None, typer.Option("--table", help="No run: make Markdown of what --json wrote.")]
 
 
-def run_torture(
+def run_torture(  # its parameters are the options, its docstring is their help: it does one thing all the same
     *,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long the load and the faults go on.")] = 2,
     store: Store = "sqlite",

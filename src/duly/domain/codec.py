@@ -15,7 +15,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def encode(task: Task) -> bytes:
-    """A JSON array in ASCII: the form, then the fields in order. Times and durations are whole microseconds."""
+    """A JSON array in ASCII: the form, then the fields in order, a line each. Times count whole microseconds."""
     return json.dumps(
         [
             FORM,
@@ -99,6 +99,7 @@ def _task(  # noqa: PLR0917  # the order of the fields is the form
     traceparent: str | None,
     callback_url: str | None,
 ) -> Task:
+    """The fields, a line each, as parameters and as what they become: a wrong number of them is no task."""
     return Task(
         id=TaskId(UUID(task_id)),
         type=type_,

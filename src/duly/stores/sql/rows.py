@@ -22,7 +22,7 @@ _REASONS: dict[str | None, Reason | None] = {None: None} | {reason.value: reason
 
 
 def values_of(task: Task) -> dict[str, Any]:
-    """All columns of the task's row."""
+    """All columns of the task's row, a line each."""
     return {
         "id": task.id,
         "type": task.type,
@@ -130,7 +130,7 @@ def changed_values(before: Task, after: Task) -> dict[str, Any]:
 
 
 def task_of(row: Sequence[Any]) -> Task:
-    """The task of a row of TASK_COLUMNS; what follows them is not looked at."""
+    """The task of a row of TASK_COLUMNS, a line each; what follows them is not looked at."""
     return made(
         id=row[0],
         type=row[1],

@@ -28,6 +28,7 @@ def _options() -> dict[str, Any]:
 
 
 def _create_tasks() -> None:
+    """A line for each column."""
     op.create_table(
         "duly_tasks",
         sa.Column("id", ID, primary_key=True),
