@@ -156,7 +156,7 @@ async def test_a_lost_claim_is_told_once_and_held_no_longer(keeping: Keeping) ->
 
     await keeping.told.until("lease.lost")
 
-    assert attempt.cause is Cause.LOST
+    await becomes_true(lambda: attempt.cause is Cause.LOST)
     await keeping.held()
     await keeping.calls("renew", 2)
     assert keeping.told.names == ["lease.lost"]

@@ -25,11 +25,10 @@ class Receiver:
         self._random = random
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Read, answer, write down what was answered."""
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
+        """Read, answer, write down what was answered; what its sender broke off was never delivered."""
+        body = await _whole(receive)
+        if body is None:
+            return
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         status = 503 if self._random.random() < UNWELL else 204
         self._pen.write(
@@ -68,6 +67,17 @@ async def receiving(receiver: Receiver) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/told"
         finally:
             server.should_exit = True
+
+
+async def _whole(receive: Any) -> bytes | None:
+    """The body; None: its sender went away in the middle, as one that is killed does."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
 
 def _task_of(body: bytes) -> str | None:
