@@ -265,11 +265,11 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
         ",".join(map(str, tokens)),
         "\x01".join("" for _ in ids),
     )
-    claim = await explained(filled, postgres_statements.CLAIM, "q1", 100, a_token(), "w", LEASE, None)
+    wanted = ("q1", 100, a_token(), "w", LEASE, None)
     since = [EPOCH] * len(PRECEDENCES)
-    beyond = await explained(
-        filled, postgres_statements.CLAIM_BEYOND, "q1", 100, a_token(), "w", LEASE, None, PRECEDENCES, since
-    )
+    claim = await explained(filled, postgres_statements.CLAIM, *wanted)
+    beyond = await explained(filled, postgres_statements.CLAIM_BEYOND, *wanted, PRECEDENCES, since)
+    among = await explained(filled, postgres_statements.CLAIM_AMONG, *wanted, ids)
     others = [
         await explained(filled, postgres_statements.RENEW, ids, tokens, blank, LEASE, None),
         await explained(filled, postgres_statements.COMPLETE, *completed, blank),
@@ -278,8 +278,11 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
 
     assert "Index Scan using duly_tasks_ready" in claim
     assert "(precedence = p.precedence) AND (run_at >= p.since)" in beyond.partition("duly_tasks_ready")[2]
-    for plan in (claim, beyond, *others):
+    for plan in (claim, beyond, among):
+        assert "Tid Scan on duly_tasks" in plan
+    for plan in (among, *others):
         assert "Index Scan using duly_tasks_pkey" in plan
+    for plan in (claim, beyond, among, *others):
         assert no_scan_or_sort(plan)
 
 

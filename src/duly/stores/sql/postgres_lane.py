@@ -165,10 +165,13 @@ class PostgresLane:
             [change.after.finished_at for change in ordered],
         )
         try:
-            written = {id_ for (id_,) in await self._fetch(statements.COMPLETE, *columns)}
+            [(written,)] = await self._fetch(statements.COMPLETE, *columns)
         except RowLocked:
             return list(changes)
-        return [change for change in changes if change.before.id not in written]
+        if written is None:
+            return []
+        known = frozenset(written)
+        return [change for change in changes if change.before.id not in known]
 
     async def get(self, ids: Collection[TaskId]) -> dict[TaskId, Task]:
         """See TaskStore."""
