@@ -25,7 +25,7 @@ from duly.stores.sql.rows import (
     values_columns,
 )
 
-_ID = CLAIMED_COLUMNS.index("id")
+_PLACE, _NOW = len(CLAIMED_COLUMNS), len(CLAIMED_COLUMNS) + 1
 
 _COUNTED = {
     "attempt": "attempt + 1",
@@ -59,6 +59,8 @@ class Speech:
     by_order: str
     by_key: str
     """The hints that hold a claim to its index, and one among hinted tasks to the primary key."""
+    place: str
+    """The column by which a row that was just read is found again soonest."""
     lock: str
     """What locks the rows of a claim, and skips those that are locked."""
     rows: Callable[[Connection, Sequence[str], str, Sequence[object]], Sequence[Sequence[Any]]]
@@ -74,7 +76,7 @@ class Hot:
         self._speech = speech
         self._clock = clock
         self._row = ", ".join(f"`{column.name}`" for column in TASK_COLUMNS)
-        self._claimed = [*(_COUNTED.get(name, f"`{name}`") for name in CLAIMED_COLUMNS), speech.now]
+        self._claimed = [*(_COUNTED.get(name, f"`{name}`") for name in CLAIMED_COLUMNS), speech.place, speech.now]
         self._insert = _insert(values_columns(), {}, speech.mark)
         self._insert_new = _insert(NEW_COLUMNS, NEW_CONSTANTS, speech.mark)
 
@@ -109,9 +111,9 @@ class Hot:
         if not rows:
             return []
         codec = self._speech.codec
-        now = asked or codec.moment_out(rows[0][-1])
+        now = asked or codec.moment_out(rows[0][_NOW])
         known = claim_values(wanted.queue, wanted.token, wanted.worker, now, wanted.lease)
-        self._take(connection, [row[_ID] for row in rows], known)
+        self._take(connection, [row[_PLACE] for row in rows], known)
         return [claimed_of(codec.claimed(row), known) for row in rows]
 
     def _ready(self, connection: Connection, wanted: Claim, now: datetime | None) -> Sequence[Sequence[Any]]:
@@ -135,7 +137,7 @@ class Hot:
             return self._speech.by_order, "", ()
         return self._speech.by_key, f"AND id IN ({self._marks(among)})", tuple(id_.bytes for id_ in among)
 
-    def _take(self, connection: Connection, ids: Sequence[bytes], claimed: Mapping[str, Any]) -> None:
+    def _take(self, connection: Connection, places: Sequence[object], claimed: Mapping[str, Any]) -> None:
         """What ``transition.claimed`` says. MySQL assigns from left to right: progress is counted, then cleared."""
         mark, moment_in = self._speech.mark, self._speech.codec.moment_in
         until = moment_in(claimed["lease_until"])
@@ -143,8 +145,8 @@ class Hot:
             "UPDATE duly_tasks SET state = 'running', reason = NULL, attempt = attempt + 1, version = version + 1, "  # noqa: S608
             f"token = {mark}, worker = {mark}, lease_until = {mark}, wake_at = {mark}, started_at = {mark}, "
             "progress_seq = progress_seq + (progress IS NOT NULL), progress = NULL "
-            f"WHERE id IN ({self._marks(ids)})",
-            (claimed["token"].bytes, claimed["worker"], until, until, moment_in(claimed["started_at"]), *ids),
+            f"WHERE {self._speech.place} IN ({self._marks(places)})",
+            (claimed["token"].bytes, claimed["worker"], until, until, moment_in(claimed["started_at"]), *places),
         )
 
     def _marks(self, values: Collection[object]) -> str:

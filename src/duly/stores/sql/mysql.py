@@ -84,6 +84,7 @@ SPEECH = Speech(
     now="UTC_TIMESTAMP(6)",
     by_order="FORCE INDEX (duly_tasks_ready)",
     by_key="FORCE INDEX (PRIMARY)",
+    place="id",
     lock="FOR UPDATE SKIP LOCKED",
     rows=rows,
     complete=complete,

@@ -45,7 +45,17 @@ _CODES: dict[object, Trouble] = {
 }
 
 
-SPEECH = Speech(codec=SQLITE_CODEC, mark="?", now="NULL", by_order="", by_key="", lock="", rows=rows, complete=complete)
+SPEECH = Speech(
+    codec=SQLITE_CODEC,
+    mark="?",
+    now="NULL",
+    by_order="",
+    by_key="",
+    place="rowid",
+    lock="",
+    rows=rows,
+    complete=complete,
+)
 
 
 class WallClock:
