@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 
+from duly.engine import outlived
 from duly.engine.outlived import alone, end_after, end_at
 from tests.support.telling import Told
 
@@ -63,3 +64,16 @@ async def test_the_grace_begins_when_the_process_is_told_to_stop(monkeypatch):
         stop.set()
 
     assert await asyncio.to_thread(ended.wait, 20)
+
+
+@pytest.mark.parametrize(("grace", "left"), [(30, 29.8), (2, 1.9)])
+async def test_a_process_leaves_so_early_that_it_is_gone_when_its_grace_is_over(monkeypatch, grace, left):
+    """Whoever kills at the end of the grace must find nothing to kill."""
+    stop, ends = asyncio.Event(), []
+    monkeypatch.setattr(outlived, "end_at", lambda when, _: ends.append(when))
+    stop.set()
+    before = time.monotonic()
+
+    await end_after(stop, timedelta(seconds=grace), Told())
+
+    assert before + left <= ends[0] <= time.monotonic() + left

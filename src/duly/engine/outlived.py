@@ -17,6 +17,9 @@ PATIENCE = 0.2
 
 LOOK = 0.1
 
+LEAVING = timedelta(seconds=0.2)
+"""What the end of a process itself may take; of a short grace, a twentieth."""
+
 
 async def alone(main: Coroutine[Any, Any, R]) -> R:
     """What it comes to. What else still runs then is cancelled, and not waited for if it pays no attention.
@@ -36,9 +39,10 @@ async def alone(main: Coroutine[Any, Any, R]) -> R:
 
 
 async def end_after(stop: asyncio.Event, grace: timedelta, emit: Emit) -> None:
-    """Wait until the process is told to stop, and have it end when the grace is over, whatever holds it up."""
+    """Wait until the process is told to stop, and have it gone when the grace is over, whatever holds it up."""
     await stop.wait()
-    end_at(time.monotonic() + grace.total_seconds(), emit)
+    left = grace - min(LEAVING, grace / 20)
+    end_at(time.monotonic() + left.total_seconds(), emit)
 
 
 def end_at(when: float, emit: Emit, *, unless: Callable[[], bool] = lambda: False) -> None:
