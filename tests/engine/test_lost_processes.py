@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import psutil
@@ -43,6 +44,20 @@ async def test_a_task_whose_process_dies_three_times_is_poison(stage: Stage) -> 
     assert error_of(task)["type"] == "ProcessDied"
     assert "exit code 7" in error_of(task)["message"]
     assert await stage.kinds(task.id) == ["lease_lost", "lease_lost", "failed"]
+
+
+@pytest.mark.parametrize(("how", "seconds", "error_type"), [("die", 60, "ProcessDied"), ("sleep", 2, "Timeout")])
+async def test_a_program_that_a_handler_left_behind_does_not_hide_the_end_of_its_process(
+    stage: Stage, how: str, seconds: int, error_type: str
+) -> None:
+    """It had the pipe open on which the worker listened: the slot was taken until that program ended."""
+    limits = {"timeout": timedelta(seconds=seconds), "max_attempts": 1}
+    task_id = await stage.submit("leave_a_program", {"how": how}, **limits)
+
+    async with asyncio.timeout(30):
+        task = await stage.ended(task_id)
+
+    assert error_of(task)["type"] == error_type
 
 
 async def test_an_idle_process_that_has_died_is_not_given_a_task() -> None:

@@ -112,6 +112,16 @@ def leave_a_bomb() -> str:
 
 
 @duly.task(executor="process")
+def leave_a_program(how: str) -> str:
+    """Starts a program that has all that this process had open, and outlives it."""
+    subprocess.Popen(["/bin/sleep", "45"], close_fds=False)
+    if how == "die":
+        os._exit(7)
+    time.sleep(60)
+    return how
+
+
+@duly.task(executor="process")
 def linger(seconds: float) -> str:
     time.sleep(seconds)
     return f"in {os.getpid()}"

@@ -35,6 +35,8 @@ NO_PROCESS = timedelta(seconds=5)
 LONGEST_TURN = timedelta(seconds=5)
 """So long a task that is to run alone waits for its turn, holding a claim; then it is put back, uncharged, and comes
 again. Ten claims that are lost with their worker are called poison, and its handler need not have begun for that."""
+LOOK = 0.5
+"""In seconds. A process that says nothing may be dead."""
 STARTED_AT_ONCE = os.cpu_count() or 1
 """A start keeps a processor busy for a second or more. Twenty at once would each take twenty times as long, and a task
 that waits for its turn often finds that an earlier process is idle by then."""
@@ -188,7 +190,7 @@ class _Child:
         Raises ChildProcessError when it was killed before: no task has to do with that.
         """
         try:
-            self._orders.recv()
+            self._next()
         except (EOFError, OSError) as error:
             self._process.join(1)
             if self.exit_code is not None and self.exit_code < 0:
@@ -214,12 +216,22 @@ class _Child:
         """Give the order and listen until the end. In a thread: a message may be long, and its writer slow."""
         try:
             self._orders.send(order)
-            while isinstance(message := self._orders.recv(), child.Report):
+            while isinstance(message := self._next(), child.Report):
                 running.report(message.progress)
         except (EOFError, OSError):
             self._process.join(1)
             return None
         return message if isinstance(message, child.End) else None
+
+    def _next(self) -> object:
+        """What it tells next. Raises EOFError when it is dead.
+
+        The pipe alone does not tell that: a program that a handler has started may hold it open for hours.
+        """
+        while not self._orders.poll(LOOK):
+            if not self._process.is_alive() and not self._orders.poll():
+                raise EOFError
+        return self._orders.recv()
 
     def _tell(self, ending: child.Ending, ended: "asyncio.Future[child.End | None]") -> None:
         if ended.done():
