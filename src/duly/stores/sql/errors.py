@@ -13,7 +13,9 @@ class Trouble(Enum):
     """What an error of a database means for the caller."""
 
     UNAVAILABLE = auto()
-    """The database is away, too slow, full or read-only; a write's outcome is unknown."""
+    """The database is away, too slow or full; a write's outcome is unknown."""
+    READ_ONLY = auto()
+    """The server takes no writes (any more). By now the address may lead to one that does, on a new connection."""
     LOCKED = auto()
     """Another transaction holds a lock for too long."""
     CONFLICT = auto()
@@ -73,7 +75,7 @@ def translated(error: Exception, trouble: Trouble) -> Exception:
     match trouble:
         case Trouble.LOCKED:
             return RowLocked(f"The database did not do it: {_said(error)}")
-        case Trouble.UNAVAILABLE | Trouble.CONFLICT:
+        case Trouble.UNAVAILABLE | Trouble.READ_ONLY | Trouble.CONFLICT:
             return StoreUnavailable(f"The database did not do it: {_said(error)}")
         case Trouble.EXISTS:
             return RowExists(_said(error))

@@ -22,7 +22,7 @@ _STATES: dict[object, Trouble] = {
     "23505": Trouble.EXISTS,
     "42P01": Trouble.NO_TABLE,
     "42703": Trouble.NO_TABLE,
-    "25006": Trouble.UNAVAILABLE,
+    "25006": Trouble.READ_ONLY,
     "57014": Trouble.UNAVAILABLE,
     "3D000": Trouble.UNAVAILABLE,
     "28000": Trouble.UNAVAILABLE,

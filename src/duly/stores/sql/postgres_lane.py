@@ -45,9 +45,16 @@ PLANNER = {
 
 _READY_ORDER = itemgetter(*map(CLAIMED_COLUMNS.index, ("precedence", "run_at", "id")))
 
-LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
-"""Whatever raised one of these, its connection is not used again. Nor is one whose call was cancelled, by a time limit
-too: the driver would wait for what the server says to the cancel, and on a dead connection it says nothing."""
+LOST = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+)
+"""Whatever raised one of these, its connection is not used again: one that takes no writes may lead to what was the
+primary before. Nor is one whose call was cancelled, by a time limit too: the driver would wait for what the server says
+to the cancel, and on a dead connection it says nothing."""
 
 ERRORS = (*OUTSIDE, asyncpg.PostgresError, *LOST)
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
-from duly.stores.sql.errors import OUTSIDE
+from duly.stores.sql.errors import OUTSIDE, Trouble
 from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.repeat import repeated
 from duly.stores.sql.runner import R, Waited
@@ -55,15 +56,19 @@ class ServerRunner:
     async def _run(self, engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
-        once = partial(_once, engine, operation, self._waited)
+        once = partial(self._once, engine, operation)
         return await repeated(once, OUTSIDE, self._dialect, self._longest, self._doubt)
 
-
-async def _once(engine: AsyncEngine, operation: Callable[[Connection], R], waited: Waited) -> R:
-    began = time.perf_counter()
-    async with engine.connect() as connection:
-        waited(time.perf_counter() - began)
-        return await connection.run_sync(operation)
+    async def _once(self, engine: AsyncEngine, operation: Callable[[Connection], R]) -> R:
+        began = time.perf_counter()
+        async with engine.connect() as connection:
+            self._waited(time.perf_counter() - began)
+            try:
+                return await connection.run_sync(operation)
+            except DBAPIError as error:
+                if self._dialect.diagnose(error) is Trouble.READ_ONLY:
+                    await connection.invalidate()
+                raise
 
 
 def _in_transaction(connection: Connection, operation: Callable[[Connection], R]) -> R:
