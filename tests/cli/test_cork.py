@@ -1,12 +1,14 @@
 """An answer leaves in one packet; what has no body yet is not kept back."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duly.cli.cork import Cork, CorkedHttp
 
@@ -14,6 +16,7 @@ Answer = Callable[[Send], Awaitable[None]]
 
 HEAD: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
 BODY: Message = {"type": "http.response.body", "body": b"true"}
+POSTED = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n"
 ASKED = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
@@ -40,6 +43,13 @@ async def serving(answer: Answer, keep_alive: int = 5) -> AsyncIterator[socket.s
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await answer(send)
 
+    async with connected(app, keep_alive) as client:
+        yield client
+
+
+@asynccontextmanager
+async def connected(app: ASGIApp, keep_alive: int = 5) -> AsyncIterator[socket.socket]:
+    """A connection to a server of this application."""
     config = uvicorn.Config(app, http=CorkedHttp, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
@@ -49,6 +59,16 @@ async def serving(answer: Answer, keep_alive: int = 5) -> AsyncIterator[socket.s
         yield client
         server.should_exit = True
         await running
+
+
+async def telling_its_body(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers a request with its own body, of four bytes."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send(HEAD)
+    await send({"type": "http.response.body", "body": body})
 
 
 async def packet(client: socket.socket) -> bytes:
@@ -139,3 +159,39 @@ async def test_a_request_that_takes_longer_than_a_connection_may_be_idle_is_answ
         for _ in range(2):
             await asyncio.get_running_loop().sock_sendall(client, ASKED)
             assert (await packet(client)).endswith(b"true")
+
+
+@pytest.mark.parametrize("offer", [b"h2c", b"websocket"])
+@pytest.mark.parametrize("cut", [40, -4, -2, None])
+async def test_a_request_that_offers_another_protocol_keeps_its_body(offer: bytes, cut: int | None) -> None:
+    """It was served without: a retry with another payload ran the old one. A body in a packet of its own was 400."""
+    asked = POSTED + b"connection: upgrade\r\nupgrade: " + offer + b"\r\n\r\ntrue"
+
+    async with connected(telling_its_body) as client:
+        client.sendall(asked[:cut])
+        await asyncio.sleep(0.1)
+        client.sendall(asked[len(asked[:cut]) :])
+        answer = await packet(client)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\ntrue")
+
+
+async def test_what_follows_a_request_that_offers_another_protocol_is_answered() -> None:
+    asked = POSTED + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n"
+
+    async with connected(telling_its_body) as client:
+        client.sendall(asked + b"true" + asked + b"null" + POSTED + b"\r\nlast")
+        answers = b""
+        while not answers.endswith(b"last"):
+            answers += await packet(client)
+
+    assert re.findall(rb"\r\n\r\n(....)", answers) == [b"true", b"null", b"last"]
+
+
+async def test_a_request_for_a_tunnel_is_400() -> None:
+    async with connected(telling_its_body) as client:
+        client.sendall(b"CONNECT there:80 HTTP/1.1\r\nhost: there\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+        answer = await packet(client)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")

@@ -2,13 +2,20 @@
 
 import asyncio
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD = b"HTTP/"
+_INVALID = "Invalid HTTP request received."
 
 
 class CorkedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, on a Cork, and with one timer for an idle connection instead of a new one for each answer."""
+    """uvicorn's protocol, on a Cork, and with one timer for an idle connection instead of a new one for each answer.
+
+    No other protocol is spoken: a request that offers one (``Upgrade``) is served as if it had not (RFC 9110 section
+    7.8). Its parser takes all that follows such a head for the other protocol, and uvicorn drops it. Java's client
+    offers HTTP/2 with its first request, whose body would be lost.
+    """
 
     _idle_until: float | None = None
     """When it is closed, by the loop's time, if no request comes; None while one is answered."""
@@ -22,6 +29,42 @@ class CorkedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                data = self._left(data)
+        except httptools.HttpParserError:
+            self.logger.warning(_INVALID)
+            self.send_400_response(_INVALID)
+
+    def _left(self, data: bytes) -> bytes:
+        """Parse this. What is left to be parsed: after an offer its head once more, without it, and what followed."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as end:
+            return self._head() + data[end.args[0] :] if self._offers() else b""
+        return b""
+
+    def _offers(self) -> bool:
+        return any(name == b"upgrade" for name, _ in self.headers)
+
+    def _head(self) -> bytes:
+        first = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([first, *fields, b"", b""])
+
+    def on_headers_complete(self) -> None:
+        """See HttpToolsProtocol."""
+        if not (self.parser.should_upgrade() and self._offers()):
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """See HttpToolsProtocol."""
+        if not (self.parser.should_upgrade() and self._offers()):
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """See HttpToolsProtocol."""
