@@ -186,6 +186,19 @@ async def test_time_in_which_the_sweeper_itself_stood_still_breaks_the_contact(s
     assert (await sweeping.look(task)).state is State.RUNNING
 
 
+@pytest.mark.mistake(31)
+async def test_a_leap_of_the_clock_breaks_the_contact(sweeping: Sweeping) -> None:
+    """A machine that slept had all its tasks run twice, and each was charged a crash: no running time had gone by."""
+    task = leased()
+    await sweeping.in_contact()
+    await sweeping.add(task)
+    sweeping.clock.advance(LEASE)
+
+    await sweeping.sweeper.step()
+
+    assert (await sweeping.look(task)).state is State.RUNNING
+
+
 async def test_a_look_that_hung_for_long_breaks_the_contact(sweeping: Sweeping) -> None:
     """What it found was judged at once, although nobody could have renewed while the database hung."""
     task = leased()

@@ -22,8 +22,9 @@ LATER = timedelta.max
 class Sweeper:
     """Safe in any number of processes at once: every write is fenced by the version that was seen.
 
-    Leases are judged only after one full lease of unbroken contact with the database: after an outage, or when this
-    process itself stood still, living workers have had the time to renew first.
+    Leases are judged only after one full lease of unbroken contact with the database: after an outage, when this
+    process itself stood still, or where the store's clock leapt (a machine slept, and its running time with it), living
+    workers have had the time to renew first.
     """
 
     def __init__(self, store: Store, herald: Herald, lease: timedelta, emit: Emit) -> None:
@@ -33,6 +34,8 @@ class Sweeper:
         self._emit = emit
         self._contact_since: float | None = None
         self._last_contact = 0.0
+        self._last_time = 0.0
+        """The store's time at the last contact."""
         self.swept_at = time.monotonic()
         """When the last full pass ended (monotonic); before the first one, when this began."""
 
@@ -105,10 +108,11 @@ class Sweeper:
 
     def _in_contact(self) -> bool:
         """Whether a full lease of unbroken contact lies behind; a gap between passes breaks it, or a look that hung."""
-        now = time.monotonic()
-        if self._contact_since is None or now - self._last_contact > self._lease / 2:
+        now, at = time.monotonic(), self._store.clock.now().timestamp()
+        gap = max(now - self._last_contact, at - self._last_time)
+        if self._contact_since is None or gap > self._lease / 2:
             self._contact_since = now
-        self._last_contact = now
+        self._last_contact, self._last_time = now, at
         return now - self._contact_since >= self._lease
 
 
