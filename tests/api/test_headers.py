@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from duly.api.errors import NotAcceptable
-from duly.api.headers import check_accepts, none_match, preferred_wait, request_id, traceparent
+from duly.api.headers import check_accepts, last_event_id, none_match, preferred_wait, request_id, traceparent
 from duly.domain.errors import BadRequest
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -156,6 +156,12 @@ def test_a_bad_trace_context_is_ignored(given):
 
 
 @pytest.mark.standard("RFC 9110", "15.5.7", "406: no form that the client accepts can be answered.")
+@pytest.mark.parametrize("given", ["3 ", " 3", "\t3\t"])
+def test_space_around_a_last_event_id_is_no_part_of_it(given):
+    """The parser of a server takes away what stands before a value, not what follows it."""
+    assert last_event_id(given) == 3
+
+
 async def test_a_client_that_takes_no_json_is_answered_406(api):
     response = await api.client.get("/v1/tasks", headers={"accept": "text/html"})
 

@@ -121,11 +121,12 @@ def prefers_stream(given: Sequence[str]) -> bool:
 
 def last_event_id(given: str | None) -> int | None:
     """The version that a reader of a stream has seen last. Raises BadRequest for what is no id of a stream."""
-    if not given:
+    version = (given or "").strip()
+    if not version:
         return None
-    if not (given.isascii() and given.isdecimal() and len(given) <= _LONGEST_VERSION):
+    if not (version.isascii() and version.isdecimal() and len(version) <= _LONGEST_VERSION):
         raise BadRequest("Last-Event-ID is the id of an event: the version of the task, a number.")
-    return int(given)
+    return int(version)
 
 
 def _quality(accept: str, media_type: str) -> tuple[float, bool]:

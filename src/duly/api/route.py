@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
@@ -39,6 +40,12 @@ class ProblemRoute(APIRoute):
     def get_route_handler(self) -> Answerer:
         """The route as FastAPI makes it, with its errors answered."""
         return self._answering(super().get_route_handler())
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Route. A path that ends in a line feed is no path of ours: ``$`` in a pattern also fits before one."""
+        if scope["type"] == "http" and scope["path"].endswith("\n"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def _answering(self, answer: Answerer) -> Answerer:
         offered = (JSON, *(name for name in self.responses.get(200, {}).get("content", {}) if name != JSON))
