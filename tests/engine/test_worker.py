@@ -16,7 +16,7 @@ from duly.engine.threads import Threads
 from duly.stores.memory.database import MemoryDatabase
 from duly.stores.memory.store import MemoryStore
 from tests.support.outage import Outage
-from tests.support.serving import handlers_of
+from tests.support.serving import a_type, handlers_of
 from tests.support.stage import RealClock, a_stage, a_worker, becomes_true
 
 SOON = timedelta(milliseconds=20)
@@ -165,7 +165,7 @@ async def test_an_interrupted_task_is_run_by_the_next_worker() -> None:
 _ENDLESS = """
 import asyncio, threading, time
 from datetime import timedelta
-from tests.support.serving import handlers_of
+from tests.support.serving import a_type, handlers_of
 from tests.support.stage import a_stage, a_worker
 
 begun = threading.Event()
@@ -198,6 +198,26 @@ async def test_a_thread_that_never_returns_does_not_keep_the_process_from_ending
 
     assert (ended.returncode, ended.stdout.split()) == (0, ["begun", "drained"])
     assert time.monotonic() - began < 60
+
+
+async def test_without_room_for_a_thread_a_task_is_put_back_uncharged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault passed for one of Duly's own: nothing was settled, and the lost lease was charged to the task."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def block() -> None:
+        """Runs in a thread."""
+
+    blocking = Handlers()
+    blocking.add(a_type("block", block, executor="thread"))
+    async with a_stage(blocking) as stage, a_worker(stage):
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        task = await stage.until(await stage.submit("block"), State.SCHEDULED)
+        monkeypatch.undo()
+
+        assert (task.reason, task.crashes, task.failures) == (Reason.SNOOZED, 0, 0)
+        assert "thread.unstarted" in stage.told.names
 
 
 async def test_a_thread_is_kept_for_the_next_call() -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from duly.domain.fact import Interrupted, Returned, Stopped, Unhandled, Unstorable, WorkerFact
+from duly.domain.fact import Interrupted, Returned, Snoozed, Stopped, Unhandled, Unstorable, WorkerFact
 from duly.domain.failure import Failure
 from duly.domain.task import Task
 from duly.engine.attempt import Attempt
@@ -21,7 +21,11 @@ from duly.engine.patience import patiently
 from duly.engine.running import Running
 from duly.engine.settlement import Settlement, facts_of
 from duly.engine.slot import Slot
+from duly.engine.threads import NoRoom
 from duly.engine.tools import Tools
+
+NO_ROOM = timedelta(seconds=5)
+"""So long a task waits, uncharged, when this machine has no room for another thread."""
 
 
 class Runner:
@@ -61,7 +65,7 @@ class Runner:
         try:
             if attempt.began - claimed_at < self._sure or await self._still_ours(attempt):
                 self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
-                fact = await self._execute(attempt)
+                fact = await self._executed(attempt)
                 if type(fact) is not Returned or running.settled_inside or slot.abandoned or not self._tools.posts:
                     await self._conclude(attempt, fact)
                 else:
@@ -135,6 +139,14 @@ class Runner:
             attempt.slot.broken = True
         finally:
             self._end(attempt)
+
+    async def _executed(self, attempt: Attempt) -> WorkerFact | None:
+        """What ``_execute`` tells; without room for its thread it comes again, uncharged."""
+        try:
+            return await self._execute(attempt)
+        except NoRoom as error:
+            self._tools.emit("thread.unstarted", facts_of(attempt.task) | {"error": str(error)})
+            return Snoozed(attempt.task.claim, NO_ROOM)
 
     async def _execute(self, attempt: Attempt) -> WorkerFact | None:
         """What the handler's end means; None: it was left behind, and settled."""

@@ -15,6 +15,10 @@ Tell = Callable[[], object]
 """Hands the outcome of a call to the event loop that waits for it."""
 
 
+class NoRoom(OSError):
+    """This machine has no room for another thread: the call was not made."""
+
+
 class Threads:
     """As many threads as calls run at once; an idle one takes the next call.
 
@@ -30,7 +34,10 @@ class Threads:
         self._idle = 0
 
     def run(self, call: Callable[[], R]) -> "asyncio.Future[R]":
-        """Call it in a thread, with the caller's context variables. The future raises what it raises."""
+        """Call it in a thread, with the caller's context variables. The future raises what it raises.
+
+        Raises NoRoom.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         context = contextvars.copy_context()
@@ -43,10 +50,16 @@ class Threads:
             if self._idle:
                 self._idle -= 1
             else:
-                self._count += 1
-                Thread(target=self._serve, name=f"{self._name}-{self._count}", daemon=True).start()
+                self._start()
         self._calls.put(work)
         return future
+
+    def _start(self) -> None:
+        try:
+            Thread(target=self._serve, name=f"{self._name}-{self._count + 1}", daemon=True).start()
+        except RuntimeError as error:
+            raise NoRoom(str(error)) from error
+        self._count += 1
 
     def close(self) -> None:
         """Let the threads end, each once it is idle; those that never are stay behind."""

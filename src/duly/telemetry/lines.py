@@ -41,6 +41,7 @@ LEVELS: Mapping[str, int] = {
     "store.unavailable": WARNING,
     "task.abandoned": WARNING,
     "task.expired": WARNING,
+    "thread.unstarted": ERROR,
     "traces.unavailable": WARNING,
     "worker.putting_back": WARNING,
     "write.refused": WARNING,
