@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duly.cli.cork import Cork, CorkedHttp
+from duly.cli.cork import LARGEST_HEAD, Cork, CorkedHttp
 
 Answer = Callable[[Send], Awaitable[None]]
 
@@ -195,3 +195,45 @@ async def test_a_request_for_a_tunnel_is_400() -> None:
         answer = await packet(client)
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /",
+        b"GET / HTTP/1.1\r\nhost: here\r\nx: ",
+        b"GET / HTTP/1.1\r\nhost: here\r\nx",
+        b"POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ",
+    ],
+)
+async def test_a_head_without_end_is_refused(begun: bytes) -> None:
+    """All of it was kept, as long as there was memory, and nobody else was answered for seconds."""
+    async with connected(telling_its_body) as client:
+        client.sendall(begun)
+        await asyncio.sleep(0.1)
+        client.sendall(b"x" * (LARGEST_HEAD + 1))
+        answers = b""
+        while not answers.endswith(b"The head of the request is too large."):
+            answers += await packet(client)
+
+    assert b"HTTP/1.1 400 " in answers
+
+
+async def test_a_body_that_is_larger_than_a_head_may_be_is_read() -> None:
+    size = LARGEST_HEAD * 3
+
+    async def telling_its_size(_scope: Scope, receive: Receive, send: Send) -> None:
+        found, more = 0, True
+        while more:
+            message = await receive()
+            found, more = found + len(message["body"]), message["more_body"]
+        assert found == size
+        await send(HEAD)
+        await send(BODY)
+
+    async with connected(telling_its_size) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: %d\r\n\r\n" % size)
+        await asyncio.get_running_loop().sock_sendall(client, b"x" * size)
+        answer = await packet(client)
+
+    assert answer.endswith(b"\r\n\r\ntrue")

@@ -5,8 +5,12 @@ import asyncio
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+LARGEST_HEAD = 65_536
+"""Bytes. Of a head that goes on after so many, or of trailers, the parser would keep all that comes."""
+
 _HEAD = b"HTTP/"
 _INVALID = "Invalid HTTP request received."
+_TOO_LARGE = "The head of the request is too large."
 
 
 class CorkedHttp(HttpToolsProtocol):
@@ -19,6 +23,9 @@ class CorkedHttp(HttpToolsProtocol):
 
     _idle_until: float | None = None
     """When it is closed, by the loop's time, if no request comes; None while one is answered."""
+
+    _head_bytes = 0
+    """What came since a head, a part of a body or a whole request was there."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See asyncio.Protocol."""
@@ -33,12 +40,19 @@ class CorkedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         self._unset_keepalive_if_required()
+        self._head_bytes += len(data)
         try:
             while data:
                 data = self._left(data)
         except httptools.HttpParserError:
-            self.logger.warning(_INVALID)
-            self.send_400_response(_INVALID)
+            self._refuse(_INVALID)
+        else:
+            if self._head_bytes > LARGEST_HEAD:
+                self._refuse(_TOO_LARGE)
+
+    def _refuse(self, why: str) -> None:
+        self.logger.warning(why)
+        self.send_400_response(why)
 
     def _left(self, data: bytes) -> bytes:
         """Parse this. What is left to be parsed: after an offer its head once more, without it, and what followed."""
@@ -58,11 +72,18 @@ class CorkedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """See HttpToolsProtocol."""
+        self._head_bytes = 0
         if not (self.parser.should_upgrade() and self._offers()):
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """See HttpToolsProtocol."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """See HttpToolsProtocol."""
+        self._head_bytes = 0
         if not (self.parser.should_upgrade() and self._offers()):
             super().on_message_complete()
 
