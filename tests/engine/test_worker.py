@@ -203,8 +203,9 @@ async def test_a_thread_that_never_returns_does_not_keep_the_process_from_ending
 async def test_without_room_for_a_thread_a_task_is_put_back_uncharged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault passed for one of Duly's own: nothing was settled, and the lost lease was charged to the task."""
 
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+    class Refused(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
 
     def block() -> None:
         """Runs in a thread."""
@@ -212,7 +213,7 @@ async def test_without_room_for_a_thread_a_task_is_put_back_uncharged(monkeypatc
     blocking = Handlers()
     blocking.add(a_type("block", block, executor="thread"))
     async with a_stage(blocking) as stage, a_worker(stage):
-        monkeypatch.setattr(threading.Thread, "start", refuse)
+        monkeypatch.setattr("duly.engine.threads.Thread", Refused)
         task = await stage.until(await stage.submit("block"), State.SCHEDULED)
         monkeypatch.undo()
 
