@@ -1,7 +1,8 @@
 """Looking tasks up: through the cache where there is one, many ids at once."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from duly.domain.errors import CacheUnavailable
@@ -50,8 +51,19 @@ class Reads:
         """Have the cache hold these as the database has them now. Raises StoreUnavailable."""
         await self._read(ids)
 
-    async def leave(self, *ids: TaskId) -> None:
-        """Before final tasks are retried or deleted: nobody may keep their old state, whatever dies meanwhile."""
+    @asynccontextmanager
+    async def leaving(self, *ids: TaskId) -> AsyncIterator[None]:
+        """Final tasks are retried or deleted inside: nobody may keep their old state, whatever dies meanwhile.
+
+        Said again at the end: it may have taken longer than LEAVING, and a write without an answer may be done.
+        """
+        await self._leave(ids)
+        try:
+            yield
+        finally:
+            await self._leave(ids)
+
+    async def _leave(self, ids: Collection[TaskId]) -> None:
         if self._cache is not None:
             try:
                 await self._cache.drop(ids, LEAVING)

@@ -42,14 +42,14 @@ async def redrive(parts: Parts, query: TaskQuery) -> Redriven:
 
 
 async def _retry(parts: Parts, tasks: Sequence[Task]) -> Redriven:
-    await parts.reads.leave(*(task.id for task in tasks))
     now = parts.store.clock.now()
     decided = (decide(task, RetriedByHand(), now) for task in tasks)
     changes = [change for change in decided if change is not None]
-    try:
-        return await _apply(parts, changes)
-    except KeyTaken:  # nothing was written: one by one, so that one key holds up no other task
-        return await _apply_each(parts, changes)
+    async with parts.reads.leaving(*(task.id for task in tasks)):
+        try:
+            return await _apply(parts, changes)
+        except KeyTaken:  # nothing was written: one by one, so that one key holds up no other task
+            return await _apply_each(parts, changes)
 
 
 async def _apply(parts: Parts, changes: Sequence[Change]) -> Redriven:

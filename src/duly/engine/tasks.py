@@ -147,8 +147,8 @@ class Tasks:
     async def retry(self, task_id: TaskId, payload: object = UNCHANGED) -> Task:
         """Run it again from the start, under the same id. Raises IllegalMove, KeyTaken, Invalid, UnknownType."""
         text = None if payload is UNCHANGED else await self._replacement(task_id, payload)
-        await self._parts.reads.leave(task_id)
-        task = await self._move(task_id, RetriedByHand(text))
+        async with self._parts.reads.leaving(task_id):
+            task = await self._move(task_id, RetriedByHand(text))
         self._parts.herald.changed(task)
         return task
 
@@ -162,9 +162,9 @@ class Tasks:
             task = await self._fresh(task_id)
             if not task.final:
                 raise IllegalMove(task_id, task.state, "deleted")
-            await self._parts.reads.leave(task_id)
-            if await self._store.history.delete(task):
-                return
+            async with self._parts.reads.leaving(task_id):
+                if await self._store.history.delete(task):
+                    return
         raise StoreUnavailable("The task changes too often to be deleted now.")
 
     async def story(self, task_id: TaskId) -> list[TaskEvent]:
