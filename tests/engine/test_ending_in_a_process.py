@@ -172,3 +172,21 @@ async def test_a_cancel_that_comes_too_late_does_not_hit_the_next_task_of_the_pr
 
     assert isinstance(fact, Returned)
     assert '"count":25' in fact.result.replace(" ", "")
+
+
+async def test_a_process_that_was_killed_as_its_task_returned_gets_no_other(processes: Processes, monkeypatch):
+    """For some moments it still counted as alive: the next task was given to it, and charged a crash."""
+    converse = process_module._Child._converse
+
+    def ended_in_time(self: process_module._Child, order: child.Order, running: Running) -> child.End | None:
+        end = converse(self, order, running)
+        running.end(Cause.TIMEOUT)
+        return end
+
+    monkeypatch.setattr(process_module._Child, "_converse", ended_in_time)
+    running = an_attempt(below=10)
+
+    fact = await processes.run(running, COUNTING, judged(running), ours)
+
+    assert isinstance(fact, Returned)
+    assert not processes._idle

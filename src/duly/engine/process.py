@@ -162,6 +162,7 @@ class _Child:
         their_lifeline.close()
         self._tasks = 0
         self._busy = False
+        self._killed = False
 
     @property
     def exit_code(self) -> int | None:
@@ -170,8 +171,8 @@ class _Child:
 
     @property
     def reusable(self) -> bool:
-        """Whether it may run another task."""
-        if self._busy or self._tasks >= TASKS_PER_CHILD or not self._process.is_alive():
+        """Whether it may run another task. One that was killed is still alive for some moments."""
+        if self._busy or self._killed or self._tasks >= TASKS_PER_CHILD or not self._process.is_alive():
             return False
         limit = self._nursery.max_memory
         try:
@@ -237,7 +238,7 @@ class _Child:
         if ended.done():
             return
         if ending.cause is not Cause.CANCEL:
-            self._process.kill()
+            self._kill_unless(ended)
             return
         with suppress(OSError):  # dead already: whoever listens notices
             self._lifeline.send(ending)
@@ -245,6 +246,7 @@ class _Child:
 
     def _kill_unless(self, ended: "asyncio.Future[child.End | None]") -> None:
         if not ended.done():
+            self._killed = True
             self._process.kill()
 
 
