@@ -327,6 +327,27 @@ async def test_no_handler_starts_under_a_claim_that_was_lost_before() -> None:
         assert crowd.starts == 0
 
 
+async def test_a_wait_for_the_database_before_a_late_start_is_no_part_of_the_time_out() -> None:
+    """A handler that began after it was ended at once: the attempt failed by a time-out in which it had done nothing."""
+    store, claim, check = a_store(), Gate(), Gate()
+
+    async def nap() -> None:
+        await asyncio.sleep(0.01)
+
+    async with a_stage(handlers_of(nap=nap), store, lease=timedelta(seconds=1), sweeping=False) as stage:
+        task_id = await stage.submit("nap", timeout=timedelta(seconds=0.5), max_attempts=1)
+        store.after["claim"], store.before["renew"] = claim, check
+        async with a_worker(stage, lease_store=store.store):
+            await claim.reached()
+            await asyncio.sleep(0.6)  # more than half of the lease: the claim is not fresh any more
+            claim.open()
+            await check.reached()
+            await asyncio.sleep(0.6)  # more than the time-out
+            check.open()
+
+            assert (await stage.ended(task_id)).state is State.COMPLETED
+
+
 async def test_a_late_start_under_a_claim_that_holds_is_a_start() -> None:
     crowd, store, gate = Crowd(), a_store(), Gate()
     crowd.go.set()

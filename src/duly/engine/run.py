@@ -100,7 +100,8 @@ class Runner:
         keeper, tasks = self._tools.keeper, self._tools.store.tasks
         kept = await patiently(lambda: keeper.verify(tasks, attempt.running), None)
         if kept:
-            keeper.hold(attempt.running, time.monotonic())
+            attempt.began = time.monotonic()
+            keeper.hold(attempt.running, attempt.began)
         else:
             self._tools.emit("lease.lost", facts_of(attempt.task) | {"started": False})
         return kept
