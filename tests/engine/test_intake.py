@@ -328,7 +328,7 @@ async def test_no_handler_starts_under_a_claim_that_was_lost_before() -> None:
 
 
 async def test_a_wait_for_the_database_before_a_late_start_is_no_part_of_the_time_out() -> None:
-    """A handler that began after it was ended at once: the attempt failed by a time-out in which it had done nothing."""
+    """A handler that began after it was ended at once, and its attempt failed by a time-out of nothing done."""
     store, claim, check = a_store(), Gate(), Gate()
 
     async def nap() -> None:
