@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duly.cli.cork import LARGEST_HEAD, Cork, CorkedHttp
+from duly.cli.cork import LARGEST_HEAD, LINGER, Cork, CorkedHttp
 
 Answer = Callable[[Send], Awaitable[None]]
 
@@ -34,6 +34,10 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         """The end."""
         self.sent.append(b"closed")
+
+    def is_closing(self) -> bool:
+        """Whether it came."""
+        return b"closed" in self.sent
 
 
 @asynccontextmanager
@@ -78,7 +82,7 @@ async def packet(client: socket.socket) -> bytes:
 
 async def test_head_and_body_are_sent_at_once() -> None:
     wire = Wire()
-    cork = Cork(wire, asyncio.get_running_loop())
+    cork = Cork(wire, asyncio.get_running_loop(), lambda: False)
 
     cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
     cork.write(b"true")
@@ -90,7 +94,7 @@ async def test_head_and_body_are_sent_at_once() -> None:
 
 async def test_a_head_is_sent_before_the_connection_is_closed() -> None:
     wire = Wire()
-    cork = Cork(wire, asyncio.get_running_loop())
+    cork = Cork(wire, asyncio.get_running_loop(), lambda: False)
 
     cork.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     cork.close()
@@ -237,3 +241,45 @@ async def test_a_body_that_is_larger_than_a_head_may_be_is_read() -> None:
         answer = await packet(client)
 
     assert answer.endswith(b"\r\n\r\ntrue")
+
+
+async def test_a_client_that_still_sends_has_its_answer() -> None:
+    """The connection was reset under the rest of a body that nobody wanted: the client saw that, and no answer."""
+    loop = asyncio.get_running_loop()
+
+    async def refusing(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(HEAD)
+        await send(BODY)
+
+    async with connected(refusing) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: 20000000\r\n\r\n")
+        for _ in range(20):
+            await asyncio.wait_for(loop.sock_sendall(client, b"x" * 1_000_000), 10)
+        answer = b""
+        while part := await packet(client):
+            answer += part
+
+    assert answer.endswith(b"\r\n\r\ntrue")
+
+
+async def test_a_client_that_sends_no_more_is_not_waited_for() -> None:
+    async def refusing(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(HEAD)
+        await send(BODY)
+
+    async with connected(refusing) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: 999\r\n\r\n")
+        gone = False
+        async with asyncio.timeout(LINGER.total_seconds() + 5):
+            while not gone:
+                await asyncio.sleep(0.1)
+                gone = refuses(client)
+
+
+def refuses(client: socket.socket) -> bool:
+    """Whether the other side takes no more."""
+    try:
+        client.sendall(b"x")
+    except OSError:
+        return True
+    return False

@@ -1,12 +1,20 @@
 """Answers over HTTP in one packet: uvicorn writes a head and its body apart, and uvloop sends each at once."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LARGEST_HEAD = 65_536
 """Bytes. Of a head that goes on after so many, or of trailers, the parser would keep all that comes."""
+
+LINGER = timedelta(seconds=2)
+"""So long a connection takes what its client still sends, when its last answer is out.
+
+Closed with something unread, it would be reset, and the client might never see that answer (RFC 9112 section 9.6).
+"""
 
 _HEAD = b"HTTP/"
 _INVALID = "Invalid HTTP request received."
@@ -27,9 +35,12 @@ class CorkedHttp(HttpToolsProtocol):
     _head_bytes = 0
     """What came since a head, a part of a body or a whole request was there."""
 
+    _unread = False
+    """Whether a body is on its way."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See asyncio.Protocol."""
-        super().connection_made(Cork(transport, self.loop))
+        super().connection_made(Cork(transport, self.loop, lambda: self._unread))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -52,7 +63,11 @@ class CorkedHttp(HttpToolsProtocol):
 
     def _refuse(self, why: str) -> None:
         self.logger.warning(why)
-        self.send_400_response(why)
+        self._unread = False
+        if self.transport.is_closing():  # it has its answer
+            self.transport.close()
+        else:
+            self.send_400_response(why)
 
     def _left(self, data: bytes) -> bytes:
         """Parse this. What is left to be parsed: after an offer its head once more, without it, and what followed."""
@@ -73,6 +88,7 @@ class CorkedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See HttpToolsProtocol."""
         self._head_bytes = 0
+        self._unread = True
         if not (self.parser.should_upgrade() and self._offers()):
             super().on_headers_complete()
 
@@ -84,8 +100,11 @@ class CorkedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """See HttpToolsProtocol."""
         self._head_bytes = 0
+        self._unread = False
         if not (self.parser.should_upgrade() and self._offers()):
             super().on_message_complete()
+        if self.transport.is_closing():
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """See HttpToolsProtocol."""
@@ -118,13 +137,20 @@ class CorkedHttp(HttpToolsProtocol):
 
 
 class Cork(asyncio.Transport):
-    """Keeps the head of an answer until its body follows, or for one turn of the loop where none does yet."""
+    """Keeps the head of an answer until its body follows, or for one turn of the loop where none does yet.
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    While something is ``unread`` it closes in two steps: it says that no more comes from here, and takes what comes.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, unread: Callable[[], bool]
+    ) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
+        self._unread = unread
         self._head = b""
+        self._lingers = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """See asyncio.Transport."""
@@ -138,9 +164,15 @@ class Cork(asyncio.Transport):
             self._transport.write(data)
 
     def close(self) -> None:
-        """See asyncio.Transport."""
+        """See asyncio.Transport. Once more: at once."""
         self._let_go()
-        self._transport.close()
+        if self.is_closing() or not self._unread():
+            self._transport.close()
+            return
+        self._lingers = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._loop.call_later(LINGER.total_seconds(), self._transport.close)
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """See asyncio.Transport."""
@@ -148,7 +180,7 @@ class Cork(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """See asyncio.Transport."""
-        return self._transport.is_closing()
+        return self._lingers or self._transport.is_closing()
 
     def pause_reading(self) -> None:
         """See asyncio.Transport."""
