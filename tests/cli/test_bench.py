@@ -1,6 +1,7 @@
 """``duly bench``, in a process of its own."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def tasks_in(place: Place) -> list[tuple[str]]:
-    with sqlite3.connect(place.folder / "duly.db") as connection:
+    with closing(sqlite3.connect(place.folder / "duly.db")) as connection:
         return connection.execute("SELECT queue FROM duly_tasks").fetchall()
 
 
