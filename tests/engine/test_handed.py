@@ -13,6 +13,7 @@ from duly.engine import call, run
 from duly.engine.handed import Handed
 from duly.engine.handlers import Handlers
 from duly.engine.intake import Around, Demand, Start
+from tests.support.outage import Outage
 from tests.support.serving import a_type
 from tests.support.stage import Stage, a_stage, a_worker
 
@@ -90,6 +91,31 @@ async def test_a_claim_whose_answer_was_lost_is_found_and_run(monkeypatch):
         assert (await stage.ended(task)).attempt == 1
 
 
+async def test_a_claim_whose_answer_was_lost_is_begun_once_whoever_finds_it_late():
+    """Two messages of one task came in an outage: the second found the claim as it was before the first had ended."""
+    runs: list[str] = []
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        runs.append("run")
+
+    async with a_stage(handlers_of(work)) as stage, handing(stage) as handed:
+        task = await stage.submit("work")
+        store = Outage(stage.store)
+        handed._store = store
+        store.lost["claim"] = 2
+        first = asyncio.create_task(handed.take("default", task))
+        store.after["claims"] = _Late(ended)
+        second = asyncio.create_task(handed.take("default", task))
+
+        await first
+        await stage.ended(task)
+        ended.set()
+        await second
+
+        assert runs == ["run"]
+
+
 async def test_a_thread_that_goes_on_after_its_cancel_is_settled_and_its_process_ended(monkeypatch):
     monkeypatch.setattr(call, "COOPERATION", timedelta(milliseconds=50))
     monkeypatch.setattr(run, "COOPERATION", timedelta(milliseconds=50))
@@ -139,3 +165,17 @@ class _With:
         self.roster = store.roster
         self.tasks = self
         self.claim = claim
+        self.renew = store.tasks.renew
+
+
+class _Late:
+    """Lets the first call pass, and has the others wait."""
+
+    def __init__(self, until: asyncio.Event) -> None:
+        self._until = until
+        self._calls = 0
+
+    async def __call__(self) -> None:
+        self._calls += 1
+        if self._calls > 1:
+            await self._until.wait()

@@ -8,6 +8,7 @@ from duly.domain.task import ClaimToken, Task, TaskId
 from duly.engine.intake import Around, Demand, count_claim
 from duly.engine.patience import patiently
 from duly.engine.slot import Start, until_free
+from duly.ports.store import Renewal
 
 
 class Handed:
@@ -62,14 +63,20 @@ class Handed:
                 self._idle.set()
 
     async def _attempt(self, queue: str, task_id: TaskId) -> bool:
-        claimed_at = time.monotonic()
-        task = await self._claim(queue, task_id, claimed_at)
+        claimed_at, found = time.monotonic(), False
+        try:
+            task = await self._claim(queue, task_id, claimed_at)
+        except StoreUnavailable as error:
+            self._emit("store.unavailable", {"loop": "intake", "error": str(error)})
+            task, found = await self._find(task_id), True
         if task is None:
             return False
         held = (task.id, task.claim)
         self._taken.add(held)
-        self._started += 1
         try:
+            if found and not await self._holds(task):
+                return False
+            self._started += 1
             await until_free(self._start, task, claimed_at)
         finally:
             self._taken.discard(held)
@@ -77,11 +84,17 @@ class Handed:
 
     async def _claim(self, queue: str, task_id: TaskId, since: float) -> Task | None:
         demand = self._demand
-        try:
-            claimed = await self._store.tasks.claim(queue, 1, demand.worker, demand.lease, among=[task_id])
-            count_claim(self._tally, queue, len(claimed), since)
-        except StoreUnavailable as error:
-            self._emit("store.unavailable", {"loop": "intake", "error": str(error)})
-            claims = await patiently(lambda: self._store.roster.claims(demand.worker), None)
-            claimed = [each for each in claims if each.id == task_id and (each.id, each.claim) not in self._taken]
+        claimed = await self._store.tasks.claim(queue, 1, demand.worker, demand.lease, among=[task_id])
+        count_claim(self._tally, queue, len(claimed), since)
         return claimed[0] if claimed else None
+
+    async def _find(self, task_id: TaskId) -> Task | None:
+        """A claim whose answer was lost may have taken it."""
+        claims = await patiently(lambda: self._store.roster.claims(self._demand.worker), None)
+        found = (each for each in claims if each.id == task_id and (each.id, each.claim) not in self._taken)
+        return next(found, None)
+
+    async def _holds(self, task: Task) -> bool:
+        """Whether it is claimed still: by another message it may have been run here since it was found."""
+        renewal = Renewal(task.id, task.claim)
+        return task.id in await patiently(lambda: self._store.tasks.renew([renewal], self._demand.lease), None)
