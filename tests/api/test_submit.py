@@ -172,6 +172,16 @@ async def test_a_batch_is_answered_202_in_its_order(api):
     assert [task["payload"]["text"] for task in response.json()["tasks"]] == ["a", "b", "c"]
 
 
+async def test_all_bad_items_of_a_batch_are_named(api):
+    """After a hundred that did not even have the form of a task the others were left out."""
+    tasks = [HELLO | {"priority": 99}] * 1_000
+
+    response = await api.client.post("/v1/tasks/batch", json={"tasks": tasks})
+
+    assert response.status_code == 422
+    assert [e["pointer"] for e in response.json()["errors"]] == [f"/tasks/{n}/priority" for n in range(1_000)]
+
+
 async def test_a_bad_item_of_a_batch_is_named_and_none_is_stored(api):
     tasks = [HELLO, {"type": "nobody", "payload": None}, HELLO | {"payload": {"text": 1, "odd": 2}}]
 

@@ -19,7 +19,8 @@ M = TypeVar("M", bound=BaseModel)
 PATIENCE = timedelta(seconds=60)
 """A body that takes longer to arrive is given up."""
 
-MAX_FLAWS = 100
+MAX_FLAWS = 1_000
+"""So many of what is wrong are named: one for each task of a batch."""
 
 
 async def read_model(request: Request, model: type[M], limit: int) -> M:
