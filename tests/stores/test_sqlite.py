@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from multiprocessing import get_context
 
@@ -109,7 +110,8 @@ async def test_a_full_disk_is_told_and_leaves_a_sound_file(sqlite_url, monkeypat
 
     assert len(await store.tasks.get([task.id for task in kept])) == len(kept)
     await store.close()
-    assert real(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with closing(real(path)) as file:
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 async def test_a_writer_that_holds_the_file_too_long_makes_the_store_unavailable(sqlite_url):
