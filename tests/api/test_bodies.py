@@ -251,3 +251,34 @@ async def test_a_body_that_does_not_arrive_in_time_is_400(api, monkeypatch):
 
     assert response.status_code == 400
     assert "did not arrive" in response.json()["detail"]
+
+
+async def test_of_a_payload_with_thousands_of_flaws_the_first_hundred_are_named(api):
+    """One of 1 MiB was answered with 30 MB, and nobody else was answered for more than a second."""
+    payload = {"text": "hello"} | {f"odd{n}": n for n in range(5_000)}
+
+    response = await api.client.post("/v1/tasks", json={"type": "text.reverse", "payload": payload})
+
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == 100
+
+
+async def test_of_thousands_of_tags_those_are_looked_at_that_a_task_may_have(api):
+    body = {"type": "text.reverse", "payload": {"text": "hello"}, "tags": [""] * 5_000}
+
+    response = await api.client.post("/v1/tasks", json=body)
+
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == 21
+
+
+async def test_of_a_batch_with_thousands_of_flaws_each_bad_item_is_named(api):
+    payload = {"text": "hello"} | {f"odd{n}": n for n in range(50)}
+
+    response = await api.client.post(
+        "/v1/tasks/batch", json={"tasks": [{"type": "text.reverse", "payload": payload}] * 500}
+    )
+
+    named = [error["pointer"].split("/")[2] for error in response.json()["errors"]]
+    assert list(dict.fromkeys(named)) == [str(n) for n in range(500)]
+    assert len(named) == 20 * 50 + 480

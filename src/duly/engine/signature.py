@@ -34,6 +34,10 @@ _STRICT_FLOATS = ConfigDict(ser_json_inf_nan="constants")
 """NaN and the infinities stay what they are, so that they are refused; pydantic would make null of them."""
 
 
+MOST_FLAWS = 100
+"""So many places of one payload are named: each item of a long list may be wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """Checks, encodes and decodes the payloads and results of one handler.
@@ -128,8 +132,8 @@ def _ascii(serializer: SchemaSerializer, value: object, *, as_given: bool) -> st
 
 
 def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
-    """What pydantic found, as JSON pointers below the prefix."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    """What pydantic found, as JSON pointers below the prefix: the first MOST_FLAWS."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FLAWS]
     return [Flaw(prefix + "".join(f"/{_escaped(part)}" for part in e["loc"]), e["msg"]) for e in found]
 
 

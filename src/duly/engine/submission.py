@@ -141,7 +141,7 @@ def _text_flaws(wanted: Submission) -> list[Flaw]:
         found.append(Flaw("/key", f"a key is 1 to {MAX_TEXT} characters without control characters"))
     if len(wanted.tags) > MAX_TAGS:
         found.append(Flaw("/tags", f"at most {MAX_TAGS} tags"))
-    for index, tag in enumerate(wanted.tags):
+    for index, tag in enumerate(wanted.tags[:MAX_TAGS]):
         if not _plain(tag):
             found.append(Flaw(f"/tags/{index}", f"a tag is 1 to {MAX_TEXT} characters without control characters"))
     return found

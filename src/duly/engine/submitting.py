@@ -30,6 +30,9 @@ IN_FLIGHT = timedelta(seconds=2)
 ROOM = timedelta(seconds=10)
 """So long does a submit with a key wait for its turn among those with other keys."""
 
+MANY_FLAWS = 1_000
+"""When so many of a batch are named, each further bad item is named once."""
+
 KEYED_AT_ONCE = 4
 """Submits with a key that a process has in the database at the same time."""
 
@@ -175,7 +178,8 @@ class Submitting:
             try:
                 tasks.append(self._task(one, task_id, now))
             except Invalid as error:
-                flaws += [replace(flaw, pointer=f"/tasks/{index}{flaw.pointer}") for flaw in error.flaws]
+                named = error.flaws if len(flaws) < MANY_FLAWS else error.flaws[:1]
+                flaws += [replace(flaw, pointer=f"/tasks/{index}{flaw.pointer}") for flaw in named]
         if flaws:
             raise Invalid("Some tasks of the batch do not fit; none was accepted.", flaws)
         return tasks
