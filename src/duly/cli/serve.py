@@ -17,13 +17,13 @@ from duly.api.door import LATE
 from duly.app import Duly
 from duly.cli.begin import begin_app, opened
 from duly.cli.child import Part
-from duly.cli.cork import CorkedHttp
 from duly.cli.exits import FAILED, OK
 from duly.cli.life import under_parent
 from duly.cli.listening import listen, parts, url_of
 from duly.cli.loop import run_loop
 from duly.cli.metrics import common_folder
 from duly.cli.options import App, AppDir, Host, ParentFd, Port, Processes, SocketFd
+from duly.cli.protocol import Http
 from duly.cli.signals import on_signals, stop_on_signals
 from duly.cli.supervise import Supervisor
 from duly.engine.background import in_background
@@ -106,7 +106,7 @@ async def _serve(duly: Duly, settings: Settings, listener: socket.socket, parent
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=CorkedHttp,
+        http=Http,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -10,7 +10,8 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duly.cli.cork import LARGEST_HEAD, LINGER, Cork, CorkedHttp
+from duly.cli.cork import LINGER, Cork
+from duly.cli.protocol import LARGEST_HEAD, Http
 
 Answer = Callable[[Send], Awaitable[None]]
 
@@ -54,7 +55,7 @@ async def serving(answer: Answer, keep_alive: int = 5) -> AsyncIterator[socket.s
 @asynccontextmanager
 async def connected(app: ASGIApp, keep_alive: int = 5) -> AsyncIterator[socket.socket]:
     """A connection to a server of this application."""
-    config = uvicorn.Config(app, http=CorkedHttp, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
+    config = uvicorn.Config(app, http=Http, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.setblocking(False)
