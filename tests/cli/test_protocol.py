@@ -1,4 +1,4 @@
-"""An answer leaves in one packet; what has no body yet is not kept back."""
+"""A connection: an answer leaves in one packet, offers of another protocol are passed by, endless heads refused."""
 
 import asyncio
 import re
