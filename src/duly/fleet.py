@@ -21,7 +21,7 @@ from duly.brokers.celery.application import RUN, address_of, celery_application,
 from duly.brokers.celery.ending import grace_of_tasks, others_run, read_results
 from duly.domain.errors import Misconfigured
 from duly.domain.task import TaskId
-from duly.engine.outlived import end_at
+from duly.engine.outlived import end_at, within
 from duly.settings import Settings
 from duly.station import Post, Standing, Station
 from duly.telemetry.lines import log_lines
@@ -149,7 +149,7 @@ class Fleet:
 
     def end_in_time(self) -> None:
         """The worker is gone once its grace is over, and its children with it, by Celery's own doing."""
-        end_at(self._after(self._settings.grace), log_lines(), unless=others_run)
+        end_at(self._after(within(self._settings.grace)), log_lines(), unless=others_run)
 
     def close(self) -> None:
         """Wait for the end of what runs here, or in the children."""

@@ -41,8 +41,12 @@ async def alone(main: Coroutine[Any, Any, R]) -> R:
 async def end_after(stop: asyncio.Event, grace: timedelta, emit: Emit) -> None:
     """Wait until the process is told to stop, and have it gone when the grace is over, whatever holds it up."""
     await stop.wait()
-    left = grace - min(LEAVING, grace / 20)
-    end_at(time.monotonic() + left.total_seconds(), emit)
+    end_at(time.monotonic() + within(grace).total_seconds(), emit)
+
+
+def within(grace: timedelta) -> timedelta:
+    """So long after the word to stop does a process leave that must be gone when its grace is over."""
+    return grace - min(LEAVING, grace / 20)
 
 
 def end_at(when: float, emit: Emit, *, unless: Callable[[], bool] = lambda: False) -> None:
