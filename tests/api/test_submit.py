@@ -182,6 +182,25 @@ async def test_all_bad_items_of_a_batch_are_named(api):
     assert [e["pointer"] for e in response.json()["errors"]] == [f"/tasks/{n}/priority" for n in range(1_000)]
 
 
+async def test_items_of_a_batch_that_lack_the_form_hide_no_others_that_do_not_fit(api):
+    """They were named once all had the form of a task."""
+    odd = [HELLO, 7, {"type": "nobody", "payload": None}, HELLO | {"payload": {"text": 1}}, HELLO | {"priority": 99}]
+
+    response = await api.client.post("/v1/tasks/batch", json={"tasks": odd, "more": 1})
+
+    named = [error["pointer"] for error in response.json()["errors"]]
+    assert response.status_code == 422
+    assert named == ["/more", "/tasks/1", "/tasks/2/type", "/tasks/3/payload/text", "/tasks/4/priority"]
+    assert (await api.client.get("/v1/tasks")).json()["tasks"] == []
+
+
+@pytest.mark.parametrize("tasks", [7, {"0": HELLO}, [7] * 1_001], ids=["number", "object", "too many"])
+async def test_what_is_no_batch_is_422(api, tasks):
+    response = await api.client.post("/v1/tasks/batch", json={"tasks": tasks})
+
+    assert response.status_code == 422
+
+
 async def test_a_bad_item_of_a_batch_is_named_and_none_is_stored(api):
     tasks = [HELLO, {"type": "nobody", "payload": None}, HELLO | {"payload": {"text": 1, "odd": 2}}]
 

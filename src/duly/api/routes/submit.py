@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from duly.api import docs
 from duly.api.answers import json_response, reasons_to_wait, task_response, tasks_json
+from duly.api.batch import with_others
 from duly.api.body import fitted, read_json
 from duly.api.door import REQUEST_ID
 from duly.api.fields import fields_of
@@ -26,7 +27,7 @@ from duly.api.rights import (
     permitted_of_all,
     still_let_in,
 )
-from duly.domain.errors import StoreUnavailable
+from duly.domain.errors import Invalid, StoreUnavailable
 from duly.engine.jsontext import received
 from duly.engine.service import Service
 from duly.engine.submission import Submission
@@ -69,8 +70,7 @@ class SubmitRoutes:
         service = self._service()
         parameters(request, ())
         body = await read_json(request, service.limits.max_body)
-        name, trace = request.scope[REQUEST_ID], _trace(request)
-        wanted = [_submission(one, name, trace) for one in fitted(Batch, body).tasks]
+        wanted = self._batch(request, service, body)
         check_submits(request, service, wanted)
         await count_tasks(request, service, len(wanted))
         within = identity_of(request).queues
@@ -81,6 +81,20 @@ class SubmitRoutes:
         if any(one.replayed for one in accepted):
             return json_response(text, 200, REPLAYED)
         return json_response(text, 202)
+
+    def _batch(self, request: Request, service: Service, body: object) -> list[Submission]:
+        """What is wanted. Raises Invalid with each bad item, whether its form is wrong or what it says."""
+        name, trace = request.scope[REQUEST_ID], _trace(request)
+        try:
+            return [_submission(one, name, trace) for one in fitted(Batch, body).tasks]
+        except Invalid as error:
+
+            def check(one: Submit) -> None:
+                wanted = _submission(one, name, trace)
+                check_submits(request, service, [wanted])
+                service.tasks.make(wanted)
+
+            raise with_others(error, body, check, service.limits.max_batch_items) from error
 
     def add_to(self, router: APIRouter) -> None:
         """Put the routes into a router."""
