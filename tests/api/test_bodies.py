@@ -185,8 +185,11 @@ async def test_json_may_be_declared_in_several_ways(api, content_type):
 
 
 @pytest.mark.standard("RFC 9110", "12.5.3", "A content coding that is not read is 415 with Accept-Encoding.")
-async def test_a_compressed_body_is_415(api):
-    response = await _post(api, b"\x1f\x8b", {"content-encoding": "gzip"})
+@pytest.mark.parametrize("codings", [["gzip"], ["identity", "gzip"], ["identity, gzip"]], ids=str)
+async def test_a_compressed_body_is_415(api, codings):
+    fields = [("content-type", "application/json"), *(("content-encoding", coding) for coding in codings)]
+
+    response = await api.client.post("/v1/tasks", content=b"\x1f\x8b", headers=fields)
 
     assert response.status_code == 415
     assert response.headers["accept-encoding"] == "identity"

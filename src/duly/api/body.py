@@ -40,8 +40,7 @@ def check_media_type(request: Request) -> None:
     given = fields.first(b"content-type")
     if given is None or not is_json(given):
         raise UnsupportedMediaType(f"The body must be application/json, not {(given or 'of no type')[:200]}.")
-    coding = fields.first(b"content-encoding")
-    if coding is not None and coding.strip().lower() != "identity":
+    if any(coding.strip().lower() != "identity" for coding in fields.all(b"content-encoding")):
         raise UnsupportedCoding("Bodies are read without a content coding.")
 
 

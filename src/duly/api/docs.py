@@ -40,6 +40,7 @@ COMMON: Mapping[str, Json] = {
 LOCATION: Json = {"schema": {"type": "string"}, "description": "Where the task is."}
 ETAG: Json = {"schema": {"type": "string"}, "description": 'W/"version.progress_seq"'}
 NO_CACHE: Json = {"schema": {"type": "string"}, "description": "`no-cache`, on streams."}
+NO_STORE: Json = {"schema": {"type": "string"}, "description": "`no-store`: they are of this moment."}
 UNBUFFERED: Json = {
     "schema": {"type": "string"},
     "description": "`no`, on streams: proxies are to pass events on at once.",

@@ -33,7 +33,8 @@ class MetricsRoutes:
 
     def add_to(self, router: APIRouter) -> None:
         """Put the route into a router."""
-        answer = docs.answer(None, "The text form of Prometheus, or OpenMetrics, whichever `Accept` likes better.")
+        described = "The text form of Prometheus, or OpenMetrics, whichever `Accept` likes better."
+        answer = docs.answer(None, described, {"Cache-Control": docs.NO_STORE})
         answer["content"] = {"text/plain": _TEXT, "application/openmetrics-text": _TEXT}
         router.add_api_route(
             "/metrics",
