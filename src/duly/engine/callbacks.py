@@ -21,6 +21,7 @@ from duly.engine.callback_rules import CallbackRules, host_of
 from duly.engine.context import Context
 from duly.engine.handlers import TaskType
 from duly.engine.signature import signature_of
+from duly.engine.silent import SilentReceivers, StillSilent
 from duly.links.guard import GuardedTransport, Refused, Resolve, Unresolved
 from duly.ports.clock import Clock
 from duly.ports.telemetry import Tracing
@@ -57,6 +58,7 @@ class Courier:
         self._open_http = open_http
         self._clock = clock
         self._tracing = tracing
+        self._silent = SilentReceivers()
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -83,19 +85,25 @@ class Courier:
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
         """The answer, its body unread. Redirects are answers like others."""
         try:
-            async with (
-                asyncio.timeout(LONGEST_CALL.total_seconds()),
-                self._http.stream("POST", url, content=body, headers=headers) as response,
-            ):
-                return response
+            with self._silent.calling(url.partition("?")[0]):
+                return await self._answer(url, body, headers)
         except (Refused, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Fail(f"The callback was not sent: {error}") from None
         except TimeoutError:
             raise NotDelivered(f"No answer within {LONGEST_CALL.total_seconds():.0f} s.") from None
+        except StillSilent as error:
+            raise NotDelivered(f"Not called: {error}") from None
         except (Unresolved, httpx.ConnectError) as error:
             raise NotDelivered(f"The receiver cannot be reached: {error}") from None
         except httpx.HTTPError as error:  # its text may hold what the receiver sent
             raise NotDelivered(f"The receiver gave no answer: {type(error).__name__}.") from None
+
+    async def _answer(self, url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        async with (
+            asyncio.timeout(LONGEST_CALL.total_seconds()),
+            self._http.stream("POST", url, content=body, headers=headers) as response,
+        ):
+            return response
 
     def _judge(self, response: httpx.Response, failures: int) -> None:
         status = response.status_code

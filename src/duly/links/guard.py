@@ -8,7 +8,9 @@ address that it judged. Redirects go through the transport too and are judged al
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from threading import Thread
 
 import httpx
 
@@ -67,12 +69,26 @@ def network_of(text: str) -> Network:
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """Every address of the name, in the order in which the system would try them."""
+    """Every address of the name, in the order in which the system would try them.
+
+    Each look-up has a thread of its own, which nobody joins. The event loop's few threads are everybody's: strangers
+    whose name servers never answer would hold them, and with them each reconnect by name, and the process's end.
+    """
+    found: Future[list[Address]] = Future()
+    found.set_running_or_notify_cancel()  # from here on nobody can cancel it under the thread
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        Thread(target=_look_up, args=(found, host, port), name="duly-lookup", daemon=True).start()
+        return await asyncio.wrap_future(found)
+    except (OSError, UnicodeError, RuntimeError) as error:  # the last: there is no room for a thread
         raise Unresolved(f"The name {host!r} cannot be resolved: {error}") from error
-    return list(dict.fromkeys(ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
+
+
+def _look_up(found: "Future[list[Address]]", host: str, port: int) -> None:
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found.set_result(list(dict.fromkeys(ip_address(str(entry[4][0]).split("%")[0]) for entry in entries)))
+    except Exception as error:  # noqa: BLE001  # whatever it raises is its caller's to see
+        found.set_exception(error)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
