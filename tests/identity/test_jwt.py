@@ -1,5 +1,6 @@
 """JWTs of an issuer: what is believed, and what is not."""
 
+import asyncio
 import base64
 import json
 from datetime import timedelta
@@ -226,6 +227,21 @@ async def test_an_issuer_that_is_away_is_believed_for_ten_minutes(public, issuer
     public.timer.advance(timedelta(minutes=2))
 
     assert (soon, await _status(public, _rs256())) == (200, 401)
+
+
+async def test_who_leaves_while_the_keys_are_fetched_does_not_keep_the_next_one_from_fetching_them():
+    """A stream's reader who left in that moment had all tokens refused for half a minute."""
+    issuer = Issuer(jwk("RS256", RSA))
+    fetch = issuer.fetch
+    issuer.fetch = asyncio.Event().wait
+    jwks = Jwks(issuer, Timer(), lambda *_: None)
+    leaving = asyncio.create_task(jwks.key("RS256"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    issuer.fetch = fetch
+
+    assert await jwks.key("RS256") is not None
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": 5}'])

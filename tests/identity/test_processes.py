@@ -1,9 +1,10 @@
 """Identity in real processes: keys, tokens and public keys fetched over HTTP, on an address that is not loopback."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -72,6 +73,28 @@ async def test_an_error_a_redirect_and_a_flood_are_no_key_set(status, body, head
 async def test_an_issuer_that_is_away_has_no_keys():
     with pytest.raises(KeysUnavailable):
         await HttpJwks(f"http://127.0.0.1:{free_port()}/").fetch()
+
+
+async def test_an_issuer_that_answers_without_an_end_is_given_up(monkeypatch):
+    """Each byte began its time limit anew, and all who came with tokens waited."""
+    monkeypatch.setattr("duly.links.jwks.PATIENCE", timedelta(milliseconds=500))
+
+    left = asyncio.Event()
+
+    async def drip(_, send):
+        send.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                send.write(b" ")
+                await send.drain()
+                await asyncio.sleep(0.1)
+        send.close()
+        left.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        with pytest.raises(KeysUnavailable):
+            await HttpJwks(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/").fetch()
+        await left.wait()
 
 
 @pytest.mark.system

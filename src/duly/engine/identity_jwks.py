@@ -49,12 +49,15 @@ class Jwks:
 
     async def _fetch(self) -> None:
         """What was known stays so until its time is over when the issuer cannot be reached."""
-        self._tried_at = self._now()
+        tried_at, self._tried_at = self._tried_at, self._now()
         try:
             self._keys = keys_of(await self._source.fetch())
         except (KeysUnavailable, ValueError) as error:
             self._emit("jwks.unavailable", {"error": str(error)})
             return
+        except asyncio.CancelledError:  # whoever asked has left, which tells nothing of the issuer
+            self._tried_at = tried_at
+            raise
         self._fetched_at = self._now()
         self._emit("jwks.fetched", {"keys": len(self._keys)})
 

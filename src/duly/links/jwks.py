@@ -1,5 +1,6 @@
 """Fetches a JWK Set (RFC 7517) over HTTP."""
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -7,6 +8,8 @@ import httpx
 from duly.ports.identity import KeysUnavailable
 
 PATIENCE = timedelta(seconds=5)
+"""For all of it: httpx's own limits begin anew with each byte."""
+
 LARGEST = 256 * 1024
 
 
@@ -20,13 +23,14 @@ class HttpJwks:
         """See KeySource. Redirects are not followed: the address is the one that was configured."""
         try:
             async with (
+                asyncio.timeout(PATIENCE.total_seconds()),
                 httpx.AsyncClient(timeout=PATIENCE.total_seconds(), follow_redirects=False) as client,
                 client.stream("GET", self._url, headers={"accept": "application/json"}) as response,
             ):
                 if response.status_code != httpx.codes.OK:
                     raise KeysUnavailable(f"answered {response.status_code}")
                 return await _read(response)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise KeysUnavailable(type(error).__name__) from error
 
 
