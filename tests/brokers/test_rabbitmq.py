@@ -136,8 +136,21 @@ async def test_a_user_that_may_not_declare_uses_what_is_there(rabbit, topology, 
     async with broker.subscribe(["default"]) as subscription:
         await broker.announce([hint := a_hint()])
         assert await subscription.take(1, SOON) == [hint]
-    with pytest.raises(BrokerUnavailable, match="NOT_FOUND"):
-        await broker.depths(["missing"])
+    await broker.close()
+
+
+async def test_a_queue_that_this_user_may_not_have_stops_no_other(rabbit, topology, told):
+    """One such queue kept the relay from asking after all, and what was told with it was thrown away."""
+    name = f"user_{uuid4().hex[:8]}"
+    await asyncio.to_thread(rabbit.control, "add_user", name, "password")
+    await asyncio.to_thread(rabbit.control, "set_permissions", name, r".*hints\.default$", ".*", ".*")
+    broker = RabbitBroker(rabbit.url.replace("guest:guest", f"{name}:password"), topology, timedelta(seconds=3), told)
+
+    await broker.announce([a_hint("missing"), a_hint()])
+    await broker.announce([a_hint("missing"), a_hint()])
+
+    assert await broker.depths(["default", "missing"]) == {"default": 2}
+    assert told.counted["broker.refused"] == 1
     await broker.close()
 
 

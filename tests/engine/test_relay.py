@@ -75,6 +75,20 @@ async def test_what_nobody_claimed_for_two_seconds_is_announced_again(scene: Sce
     assert await taken(scene.broker, 2) == [task.id for task in tasks]
 
 
+async def test_a_queue_that_the_broker_refuses_is_not_announced_again(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    await scene.added(2)
+    await scene.added(1, queue="theirs")
+    scene.clock.advance(timedelta(seconds=2))
+    depths = scene.broker.depths
+
+    async def without_theirs(queues):
+        return await depths(set(queues) - {"theirs"})
+
+    monkeypatch.setattr(scene.broker, "depths", without_theirs)
+
+    assert await scene.relay.step() == 2
+
+
 async def test_what_was_claimed_is_not_announced_again(scene: Scene):
     await scene.added(1)
     await scene.store.tasks.claim("default", 1, WORKER, LEASE)

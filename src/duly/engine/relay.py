@@ -84,7 +84,7 @@ class Relay:
         queues = [state.name for state in states if not state.paused and state.name != SYSTEM_QUEUE]
         try:
             depths = await self._broker.depths(queues)
-            return sum([await self._again(queue) for queue in queues if depths.get(queue, 0) < LOW])
+            return sum([await self._again(queue) for queue in queues if depths.get(queue, LOW) < LOW])
         except BrokerUnavailable as error:
             self._warn(error)
             return 0

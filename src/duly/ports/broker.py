@@ -49,7 +49,10 @@ class Announcer(Protocol):
         ...
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
-        """About how many messages wait in each of these queues. Raises BrokerUnavailable."""
+        """About how many messages wait in each of these queues; one that the broker refuses is left out.
+
+        Raises BrokerUnavailable.
+        """
         ...
 
     async def facts(self) -> BrokerFacts:

@@ -15,6 +15,7 @@ LEVELS: Mapping[str, int] = {
     "bell.deafened": WARNING,
     "bell.lost": WARNING,
     "broker.full": WARNING,
+    "broker.refused": WARNING,
     "broker.unavailable": WARNING,
     "cache.unavailable": WARNING,
     "child.awaiting_change": WARNING,

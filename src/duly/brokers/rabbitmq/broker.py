@@ -37,7 +37,7 @@ class RabbitBroker:
         self._longest = longest
         self._emit = emit
         self._link = Link(url, "duly-announcer", longest)
-        self._publisher = Publisher(self._link, topology)
+        self._publisher = Publisher(self._link, topology, emit)
         self._used: set[str] = set()
 
     async def announce(self, hints: Sequence[Hint]) -> None:
@@ -49,8 +49,8 @@ class RabbitBroker:
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         """See Announcer."""
-        waiting = await self._publisher.declare({self._named(queue) for queue in queues})
-        return {queue: waiting[self._named(queue)] for queue in queues}
+        waiting = await self._publisher.declare_allowed({self._named(queue) for queue in queues})
+        return {queue: waiting[name] for queue in queues if (name := self._named(queue)) in waiting}
 
     async def facts(self) -> BrokerFacts:
         """See Announcer."""

@@ -14,6 +14,10 @@ OUTSIDE = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError, EOFErro
 """The sixth is what aiormq raises when the server is gone before it has greeted."""
 
 
+class QueueRefused(BrokerUnavailable):
+    """This queue is not there and this user may not make it, or may not use it. Others may be well."""
+
+
 @asynccontextmanager
 async def in_time(longest: timedelta, doing: str) -> AsyncIterator[None]:
     """What goes wrong inside, or takes longer, raises BrokerUnavailable."""

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, InvalidFrameError
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed, InvalidFrameError
 from yarl import URL
 
-from duly.brokers.rabbitmq.errors import in_time
+from duly.brokers.rabbitmq.errors import QueueRefused, in_time, said
 from duly.brokers.rabbitmq.topology import Topology
 from duly.domain.errors import Misconfigured
 
@@ -79,15 +79,23 @@ class Declarer:
     async def declare(self, name: str) -> int:
         """Make the queue; returns how many messages wait in it.
 
-        One that somebody made otherwise, or that this user may not make, is used as it is. Raises BrokerUnavailable.
+        One that somebody made otherwise, or that this user may not make, is used as it is.
+        Raises BrokerUnavailable, QueueRefused.
         """
         async with self._lock, in_time(self._link.longest, f"declare {name}"):
             arguments = self._topology.arguments(name)
             try:
                 declared = await (await self._open()).queue_declare(name, durable=True, arguments=arguments)
             except (ChannelPreconditionFailed, ChannelAccessRefused):
-                declared = await (await self._open()).queue_declare(name, passive=True)
+                return await self._count(name)
             return declared.message_count or 0
+
+    async def _count(self, name: str) -> int:
+        try:
+            declared = await (await self._open()).queue_declare(name, passive=True)
+        except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
+            raise QueueRefused(f"RabbitMQ does not let this user have the queue {name}: {said(error)}") from error
+        return declared.message_count or 0
 
     async def _open(self) -> AbstractChannel:
         if self._channel is None or self._channel.is_closed:

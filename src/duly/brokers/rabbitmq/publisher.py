@@ -9,10 +9,11 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
-from duly.brokers.rabbitmq.errors import OUTSIDE, in_time, said
+from duly.brokers.rabbitmq.errors import OUTSIDE, QueueRefused, in_time, said
 from duly.brokers.rabbitmq.link import Declarer, Link
 from duly.brokers.rabbitmq.topology import Topology
 from duly.domain.errors import BrokerUnavailable
+from duly.ports.telemetry import Emit
 
 TRANSIENT = 1
 """Delivery mode: a hint is not worth a write to disk (four times the rate, see docs/adr)."""
@@ -39,8 +40,10 @@ class _Outcome(Enum):
 class Publisher:
     """Publishes on one channel."""
 
-    def __init__(self, link: Link, topology: Topology) -> None:
+    def __init__(self, link: Link, topology: Topology, emit: Emit) -> None:
         self._link = link
+        self._emit = emit
+        self._refused: set[str] = set()
         self._declarer = Declarer(link, topology)
         self._channel: AbstractChannel | None = None
         self._lock = asyncio.Lock()
@@ -49,7 +52,7 @@ class Publisher:
     async def publish(self, messages: Sequence[Message]) -> int:
         """Returns once all are confirmed, with the number of those that a full queue refused.
 
-        A queue that is missing is declared. Raises BrokerUnavailable.
+        A queue that is missing is declared; what was for one that cannot be is left out. Raises BrokerUnavailable.
         """
         try:
             return await self._publish(messages)
@@ -61,12 +64,28 @@ class Publisher:
         """Make these queues; returns how many messages wait in each."""
         return {queue: await self._declarer.declare(queue) for queue in sorted(queues)}
 
+    async def declare_allowed(self, queues: Collection[str]) -> dict[str, int]:
+        """The same without those that this user may not have, each of which is told once."""
+        waiting: dict[str, int] = {}
+        for queue in sorted(queues):
+            try:
+                waiting[queue] = await self._declarer.declare(queue)
+                self._refused.discard(queue)
+            except QueueRefused as error:
+                self._tell(queue, error)
+        return waiting
+
+    def _tell(self, queue: str, error: QueueRefused) -> None:
+        if queue not in self._refused:
+            self._refused.add(queue)
+            self._emit("broker.refused", {"error": str(error)})
+
     async def _publish(self, messages: Sequence[Message]) -> int:
         outcomes = await self._all(messages)
         returned = [message for message, outcome in outcomes if outcome is _Outcome.RETURNED]
         if returned:
-            await self.declare({message.queue for message in returned})
-            outcomes += await self._all(returned)
+            there = await self.declare_allowed({message.queue for message in returned})
+            outcomes += await self._all([message for message in returned if message.queue in there])
             if any(outcome is _Outcome.RETURNED for _, outcome in outcomes[len(messages) :]):
                 raise BrokerUnavailable("RabbitMQ did not route messages to queues that were just declared.")
         return sum(outcome is _Outcome.REFUSED for _, outcome in outcomes)
