@@ -103,6 +103,36 @@ def test_what_was_refused_before_anything_was_done_is_sent_again_whatever_it_is(
         assert client.retry(ID).id == ID
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_that_says_that_the_service_is_away_is_asked_again(status):
+    """It says so in HTML: each restart of the service broke the calls, waits and streams of all clients behind one."""
+    page = [httpx.Response(status, html="<h1>Bad Gateway</h1>", headers=AT_ONCE) for _ in range(5)]
+    service = Service(page[0], page[1], a_good_answer(), *page[2:])
+
+    with Client(over=service) as client:
+        assert client.submit("text.reverse", {"text": "a"}).id == ID
+        with pytest.raises(StoreUnavailable, match=f"answered {status}: <h1>Bad"):
+            client.get(ID)
+
+    assert len(set(service.keys[:3])) == 1
+
+
+def test_a_proxy_that_wants_less_is_asked_later_whatever_was_to_be_done():
+    service = Service(httpx.Response(429, html="<h1>Slow down</h1>", headers=AT_ONCE), a_good_answer(200))
+
+    with Client(over=service) as client:
+        assert client.retry(ID).id == ID
+
+
+def test_a_retry_by_hand_that_a_proxy_lost_is_not_sent_again():
+    service = Service(httpx.Response(504))
+
+    with Client(over=service) as client, pytest.raises(StoreUnavailable, match="answered 504: an empty answer"):
+        client.retry(ID)
+
+    assert len(service.requests) == 1
+
+
 @pytest.mark.parametrize("status_code", [(422, "key-reused")])
 def test_what_would_be_refused_again_is_not_sent_again(status_code):
     service = Service(problem(*status_code))

@@ -55,16 +55,32 @@ def error_of(status: int, body: bytes, retry_after: timedelta | None, subject: S
     try:
         problem = Problem.model_validate_json(body)
     except ValidationError:
-        text = body[:_SHOWN].decode("utf-8", "replace").strip()
-        return RemoteError(status, "not-a-problem", text or "an empty answer")
+        return _timed(_not_ours(status, body), retry_after)
     make = _BY_CODE.get(problem.code)
     if make is None:
         return RemoteError(status, problem.code, problem.detail or problem.title)
     error = make(problem, subject)
     error.args = (problem.detail or problem.title,)
+    return _timed(error, retry_after)
+
+
+def _timed(error: DulyError, retry_after: timedelta | None) -> DulyError:
     if isinstance(error, _TIMED) and retry_after is not None:
         error.retry_after = retry_after
     return error
+
+
+def _not_ours(status: int, body: bytes) -> DulyError:
+    """What a proxy before the service says: of a service that is away, or to whoever asks too much."""
+    text = body[:_SHOWN].decode("utf-8", "replace").strip() or "an empty answer"
+    told = f"Something before the service answered {status}: {text}"
+    match status:
+        case 429:
+            return errors.TooMany(told)
+        case 502 | 503 | 504:
+            return errors.StoreUnavailable(told)
+        case _:
+            return RemoteError(status, "not-a-problem", text)
 
 
 def _flaws(problem: Problem) -> list[errors.Flaw]:
