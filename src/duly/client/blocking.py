@@ -1,9 +1,11 @@
 """The client for ordinary code."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self, Unpack
 
@@ -27,7 +29,7 @@ from duly.wire.task_type import TaskType
 
 
 class Client:
-    """A Duly service. Use it as a context manager, or call ``close``. Safe in several threads.
+    """A Duly service. Use it as a context manager, or call ``close``. Safe in several threads, and after a fork.
 
     Errors are those of ``duly.domain.errors``, found by the code that the service answered; a service that does not
     answer raises ServiceUnreachable, an unknown code RemoteError. ``key`` is an API key or a JWT; not given, the
@@ -50,7 +52,8 @@ class Client:
         self._url = url
         self._timeout = timeout
         self._retries = retries
-        self._http = httpx.Client(**transport.setup(url, headers, key), transport=over)
+        self._make = partial(httpx.Client, **transport.setup(url, headers, key), transport=over)
+        self._made, self._process = self._make(), os.getpid()
 
     def submit(self, type_name: str, payload: object, **options: Unpack[SubmitOptions]) -> Task:
         """Have it done. After this returns, the task is stored. Raises Invalid, UnknownType, TooLarge, KeyInFlight."""
@@ -157,6 +160,13 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _http(self) -> httpx.Client:
+        """A forked process has connections of its own: on those of its parent each would read the other's answers."""
+        if self._process != os.getpid():
+            self._made, self._process = self._make(), os.getpid()
+        return self._made
 
     def _send(self, call: Call[T]) -> T:
         wanted = named(call, self._retries)
