@@ -144,6 +144,15 @@ async def test_rare_events_are_counted_by_themselves_and_other_warnings_by_their
     assert len(told.events) == 5
 
 
+class Watch:
+    """Counts the machine's running time."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class TestSpool:
     def test_each_finds_what_the_others_have_told(self, tmp_path: Path) -> None:
         one, other = Spool(tmp_path, "one"), Spool(tmp_path, "other")
@@ -168,18 +177,42 @@ class TestSpool:
     def test_files_of_the_ended_become_one_and_nothing_is_counted_twice(self, tmp_path: Path) -> None:
         for number in range(MANY_ENDED):
             Spool(tmp_path, f"old-{number}").tell(submitted(1))
-            aged(tmp_path, f"old-{number}", ENDED_SECONDS + 1)
-        reader = Spool(tmp_path, "reader")
+        watch = Watch()
+        reader = Spool(tmp_path, "reader", watch)
+        reader.others()
+        watch.now += ENDED_SECONDS + 1
         reader.others()
 
         assert len(list(tmp_path.glob("*.json"))) == 1
         assert merged(reader.others(), FAMILIES, Sets())[families.SUBMITTED.name] == {("mail", "send"): [MANY_ENDED]}
 
+    def test_processes_that_look_old_after_a_sleep_are_not_taken_for_ended(self, tmp_path: Path) -> None:
+        """They were folded into one file, and what they counted later was left out until they were restarted."""
+        siblings = [Spool(tmp_path, f"sibling-{number}") for number in range(MANY_ENDED)]
+        watch = Watch()
+        reader = Spool(tmp_path, "reader", watch)
+        for number, sibling in enumerate(siblings):
+            sibling.tell(submitted(1))
+            aged(tmp_path, f"sibling-{number}", ENDED_SECONDS + 1)
+        reader.others()
+        watch.now += ENDED_SECONDS - 1
+        for sibling in siblings:
+            sibling.tell(submitted(2))
+        reader.others()
+        watch.now += 2
+
+        whole = merged(reader.others(), FAMILIES, Sets())
+
+        assert whole[families.SUBMITTED.name] == {("mail", "send"): [2 * MANY_ENDED]}
+        assert whole[families.PROCESSES.name] == {(): [MANY_ENDED]}
+
     def test_what_was_folded_and_not_deleted_yet_is_not_counted_twice(self, tmp_path: Path) -> None:
         for number in range(MANY_ENDED):
             Spool(tmp_path, f"old-{number}").tell(submitted(1))
-            aged(tmp_path, f"old-{number}", ENDED_SECONDS + 1)
-        reader = Spool(tmp_path, "reader")
+        watch = Watch()
+        reader = Spool(tmp_path, "reader", watch)
+        reader.others()
+        watch.now += ENDED_SECONDS + 1
         reader.others()
         Spool(tmp_path, "old-0").tell(submitted(1))
 

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,20 @@ QUIET_SECONDS = 15.0
 """A process that has written nothing for so long has ended, or stands still: its gauges do not count."""
 
 ENDED_SECONDS = 300.0
+"""Of the machine's running time, in which a reader itself has seen a file unchanged. By the files' own times all
+would have ended at once where the machine slept or its clock was put forward; what is folded cannot be taken out again.
+"""
+
 MANY_ENDED = 8
 """So many files of processes that have long ended are folded into one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Leaf:
     """One file, read."""
 
     path: Path
-    age: float
+    written_at: float
     figures: Figures
     holds: frozenset[str]
     """The files that were folded into this one."""
@@ -39,10 +43,13 @@ class _Leaf:
 class Spool:
     """Siblings by a folder. ``name`` is this process's own, which no other has had; a reader alone needs none."""
 
-    def __init__(self, folder: Path, name: str = "") -> None:
+    def __init__(self, folder: Path, name: str = "", now: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._own = folder / f"{name.replace('/', '_')}.json"
+        self._now = now
         self._sets = Sets()
+        self._unchanged: dict[tuple[Path, float], float] = {}
+        """Since when each file that is there has been seen as it was written at that time."""
 
     def tell(self, figures: Figures) -> None:
         """See Siblings. The folder is made where it is missing. Raises OSError."""
@@ -54,10 +61,11 @@ class Spool:
         self._make_folder()
         with self._locked():
             leaves = self._leaves()
-            ended = [leaf for leaf in leaves if leaf.age > ENDED_SECONDS]
+            ended = self._ended(leaves)
             if len(ended) >= MANY_ENDED:
                 self._fold(ended)
-        return [leaf.figures if leaf.age <= QUIET_SECONDS else lasting(leaf.figures, FAMILIES) for leaf in leaves]
+        quiet = time.time() - QUIET_SECONDS
+        return [leaf.figures if leaf.written_at >= quiet else lasting(leaf.figures, FAMILIES) for leaf in leaves]
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,6 +75,12 @@ class Spool:
         found = [leaf for path in self._folder.glob("*.json") if path != self._own and (leaf := _read(path))]
         held = frozenset[str]().union(*(leaf.holds for leaf in found))
         return [leaf for leaf in found if leaf.path.name not in held]
+
+    def _ended(self, leaves: Iterable[_Leaf]) -> list[_Leaf]:
+        now = self._now()
+        seen = {leaf: (leaf.path, leaf.written_at) for leaf in leaves}
+        self._unchanged = {file: self._unchanged.get(file, now) for file in seen.values()}
+        return [leaf for leaf, file in seen.items() if now - self._unchanged[file] > ENDED_SECONDS]
 
     def _fold(self, ended: Iterable[_Leaf]) -> None:
         """One file that names what it holds is there before what it holds is deleted: nothing is counted twice."""
@@ -94,11 +108,11 @@ def _write(path: Path, figures: Figures, holds: Iterable[str]) -> None:
 def _read(path: Path) -> _Leaf | None:
     """None when it is gone meanwhile, or is nothing of ours."""
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-        age = time.time() - path.stat().st_mtime
+        written_at = path.stat().st_mtime
         content = json.loads(path.read_text(encoding="utf-8"))
         figures = {
             name: {tuple(labels): list(map(float, values)) for labels, values in held}
             for name, held in content["figures"].items()
         }
-        return _Leaf(path, age, figures, frozenset(content["holds"]))
+        return _Leaf(path, written_at, figures, frozenset(content["holds"]))
     return None
