@@ -193,6 +193,7 @@ def test_who_is_to_stay_away_for_long_is_told_so_at_once():
         ("Sun, 06 Nov 1994 08:49:37 GMT", timedelta()),
         ("soon", timedelta(seconds=1)),
         ("9" * 5000, timedelta(days=1)),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", timedelta(seconds=1)),
     ],
 )
 def test_retry_after_is_seconds_or_a_date_that_has_passed(given, longest):

@@ -109,5 +109,5 @@ def _retry_after(text: str | None) -> timedelta | None:
         return timedelta(seconds=min(int(text[:9]), _LONGEST))
     try:
         return max(parsedate_to_datetime(text) - datetime.now(UTC), timedelta())
-    except (TypeError, ValueError):  # no date, or one without its offset
+    except (TypeError, ValueError, OverflowError):  # no date, or one without its offset
         return None
