@@ -81,6 +81,19 @@ async def test_a_worker_asks_to_be_replaced_after_so_many_tasks_and_drains_first
 @pytest.mark.mistake(20)
 async def test_a_worker_that_has_grown_too_large_asks_to_be_replaced() -> None:
     async with a_stage(handlers()) as stage, a_worker(stage, max_memory=1) as worker:
+        await stage.submit("work")
+
+        assert await worker.end() is True
+
+
+async def test_a_limit_that_a_new_process_exceeds_does_not_keep_tasks_from_running() -> None:
+    """Process after process was replaced as soon as it had started, without a pause, and nothing ran."""
+    async with a_stage(handlers()) as stage, a_worker(stage, max_memory=1) as worker:
+        await asyncio.sleep(5 * SOON.total_seconds())
+        assert not worker.stop.is_set()
+        task_id = await stage.submit("work")
+
+        assert (await stage.ended(task_id)).state is State.COMPLETED
         assert await worker.end() is True
 
 

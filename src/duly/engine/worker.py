@@ -155,9 +155,10 @@ class Worker:
                 await self._parts.store.roster.leave(self._parts.id)
 
     async def _consider_recycling(self, intake: Intaking, stop: asyncio.Event) -> bool:
+        """One that has begun nothing yet is never too large: its successor would be so too, and no task would run."""
         tasks, memory = self._options.max_tasks, self._options.max_memory
         self._recycle |= (tasks is not None and intake.started >= tasks) or (
-            memory is not None and psutil.Process().memory_info().rss > memory
+            memory is not None and intake.started > 0 and psutil.Process().memory_info().rss > memory
         )
         if self._recycle:
             stop.set()
