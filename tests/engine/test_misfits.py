@@ -80,22 +80,26 @@ async def test_a_payload_that_no_longer_fits_fails_the_task_and_says_where() -> 
 
 
 @pytest.mark.parametrize("executor", ["async", "process"])
-async def test_a_validator_of_the_user_s_own_that_raises_is_the_handler_s_fault(executor: Any) -> None:
+@pytest.mark.parametrize(("word", "error_type"), [("any", "ZeroDivisionError"), ("exit", "SystemExit")])
+async def test_a_validator_of_the_user_s_own_that_raises_is_the_handler_s_fault(
+    executor: Any, word: str, error_type: str
+) -> None:
     """What it raised passed for a fault of Duly's: nothing was settled, and lost leases made the task poison."""
     handlers = Handlers()
     handlers.add(a_type("picky", work.picky.task_type.function, executor=executor))
     async with a_stage(handlers_of(picky=work.bare)) as stage, a_worker(stage, handlers=handlers):
-        task = await stage.ran("picky", {"word": "any"}, max_attempts=1)
+        task = await stage.ran("picky", {"word": word}, max_attempts=1)
 
         assert (task.state, task.reason, task.crashes) == (State.FAILED, Reason.HANDLER_ERROR, 0)
-        assert error_of(task)["type"] == "ZeroDivisionError"
+        assert error_of(task)["type"] == error_type
 
 
-async def test_a_serializer_of_the_user_s_own_that_raises_makes_the_result_invalid() -> None:
-    def divide(value: int) -> int:
-        return value // 0
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+async def test_a_serializer_of_the_user_s_own_that_raises_makes_the_result_invalid(error: type[BaseException]) -> None:
+    def fail(value: int) -> int:
+        raise error
 
-    async def give() -> Annotated[int, PlainSerializer(divide)]:
+    async def give() -> Annotated[int, PlainSerializer(fail)]:
         return 1
 
     async with at_work(handlers_of(give=give)) as stage:

@@ -134,10 +134,15 @@ async def test_a_handler_that_cancels_itself_fails_and_loses_no_lease() -> None:
 
 
 @executors
-async def test_an_exception_whose_text_cannot_be_had_is_stored_without_it(executor: str) -> None:
+@pytest.mark.parametrize("instead", [RuntimeError, SystemExit])
+async def test_an_exception_whose_text_cannot_be_had_is_stored_without_it(
+    executor: str, instead: type[BaseException]
+) -> None:
+    """A SystemExit ended the worker, and cost everything that ran there its lease."""
+
     class Shy(Exception):
         def __str__(self) -> str:
-            raise RuntimeError("no text")
+            raise instead
 
     def fail(_: Context) -> None:
         raise Shy
@@ -146,7 +151,7 @@ async def test_an_exception_whose_text_cannot_be_had_is_stored_without_it(execut
         task = await stage.ran(executor, max_attempts=1)
 
         assert task.state is State.FAILED
-        assert error_of(task)["message"] == "(its text cannot be had: RuntimeError)"
+        assert error_of(task)["message"] == f"(its text cannot be had: {instead.__name__})"
 
 
 async def test_an_exception_that_cannot_even_be_formatted_keeps_its_frames() -> None:

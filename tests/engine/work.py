@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+import warnings
 from datetime import timedelta
 from typing import Annotated
 
@@ -23,6 +24,8 @@ notes = Table("notes", MetaData(), Column("text", String(100)))
 
 
 def _divide(word: str) -> str:
+    if word == "exit":
+        raise SystemExit
     return word * (1 // 0)
 
 
@@ -159,3 +162,19 @@ async def quick_async(ctx: Context) -> None:
     """Leaves behind what stands behind it."""
     assert isinstance(ctx.behind, Running)
     LAST_RUNNING.append(ctx.behind)
+
+
+@duly.task
+def fork(ctx: Context) -> int:
+    """Its copy comes back too; how that ended."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and later: threads run
+        copy = os.fork()
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]) if copy else 0
+
+
+@duly.task
+async def fork_in_loop(ctx: Context) -> int:
+    """The same, after it has waited."""
+    await asyncio.sleep(0)
+    return fork.task_type.function(ctx)  # type: ignore[no-any-return]

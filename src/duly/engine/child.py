@@ -19,6 +19,7 @@ from duly.domain.errors import Misconfigured
 from duly.domain.fact import Raised, WorkerFact
 from duly.domain.task import ClaimToken, Task
 from duly.engine.cause import Cause
+from duly.engine.copied import end_if_copied
 from duly.engine.handlers import TaskType
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge, failure_of, returned
@@ -153,14 +154,17 @@ class _Child:
             running.end(ending.cause)
 
     def _attempt(self, running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
+        home = os.getpid()
         try:
             arguments = running.arguments()
-        except Exception as error:  # noqa: BLE001  # validators may be the user's own
+        except BaseException as error:  # noqa: BLE001  # validators may be the user's own
             return judge.misfit(error)
         try:
             value = _call(task_type, running, arguments)
         except BaseException as error:  # noqa: BLE001  # the user's handler may raise anything, SystemExit too
             return judge.raised(error)
+        finally:
+            end_if_copied(home)
         return returned(running.task, task_type, value, self._limits)
 
     def _report(self, running: Running, progress: str) -> None:

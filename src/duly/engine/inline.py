@@ -1,6 +1,7 @@
 """A coroutine handler, awaited in the attempt's own asyncio task, and how it is ended from outside."""
 
 import asyncio
+import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
+from duly.engine.copied import end_if_copied
 from duly.engine.handlers import TaskType
 from duly.engine.running import Running
 
@@ -94,6 +96,7 @@ class Inline:
 
 def begun(task_type: TaskType, arguments: Mapping[str, object]) -> Caught | Begun:
     """Call a coroutine handler until it waits for the first time: many never do, and need no more than this."""
+    home = os.getpid()
     try:
         handler = task_type.function(**arguments).__await__()
         try:
@@ -102,12 +105,14 @@ def begun(task_type: TaskType, arguments: Mapping[str, object]) -> Caught | Begu
             return end.value, None
     except BaseException as error:  # noqa: BLE001  # the user's handler may raise anything, SystemExit too
         return None, error
+    finally:
+        end_if_copied(home)
 
 
 @coroutine
 def _rest(handler: Generator[Any, Any, object], first: object) -> Generator[Any, Any, object]:
     """Await what was begun already."""
-    waited, error, here = first, None, None
+    waited, error, here, home = first, None, None, os.getpid()
     while True:
         try:
             yield waited
@@ -119,4 +124,5 @@ def _rest(handler: Generator[Any, Any, object], first: object) -> Generator[Any,
         except StopIteration as end:
             return end.value
         finally:
+            end_if_copied(home)
             error = here = None  # else they would hold this frame, which they know

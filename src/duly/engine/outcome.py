@@ -44,7 +44,7 @@ class Judge:
             case _:
                 return Raised(token, failure_of(error), self._wait(error))
 
-    def misfit(self, error: Exception) -> WorkerFact:
+    def misfit(self, error: BaseException) -> WorkerFact:
         """The stored payload does not fit the signature that this worker has: no retry here can mend that.
 
         What is not Invalid a validator of the user's own has raised.
@@ -123,7 +123,7 @@ def failure_of(error: BaseException) -> Failure:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as fault:  # noqa: BLE001  # the user's own __str__ may do anything
+    except BaseException as fault:  # noqa: BLE001  # the user's own __str__ may do anything
         return f"(its text cannot be had: {type(fault).__name__})"
 
 
@@ -131,7 +131,7 @@ def _traceback(error: BaseException) -> list[str]:
     frames = _handlers_own(error.__traceback__)
     try:
         return traceback.format_exception(type(error), error, frames)
-    except Exception:  # noqa: BLE001  # formats the user's exception, which may do anything
+    except BaseException:  # noqa: BLE001  # formats the user's exception, which may do anything
         return traceback.format_tb(frames)
 
 

@@ -158,7 +158,7 @@ class Runner:
             return await self._tools.processes.run(running, attempt.type, attempt.judge, sure)
         try:
             arguments = running.arguments()
-        except Exception as error:  # noqa: BLE001  # validators may be the user's own
+        except BaseException as error:  # noqa: BLE001  # validators may be the user's own
             return attempt.judge.misfit(error)
         if running.cause is not None:  # told to end before it could begin
             return _ended(running, attempt.judge, asyncio.CancelledError())

@@ -114,7 +114,7 @@ class Signature:
         except ValidationError as error:
             places = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws(error, ""))
             raise ResultInvalid(f"The result does not fit the handler's return annotation: {places}") from error
-        except Exception as error:  # serializers and validators may be the user's own
+        except BaseException as error:  # serializers and validators may be the user's own
             raise ResultInvalid(f"The result cannot be stored as JSON: {type(error).__name__}: {error}") from error
         return text
 
