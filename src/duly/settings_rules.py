@@ -13,8 +13,8 @@ from duly.settings import PREFIX, Settings
 OTHER_VARIABLES = ("DULY_URL", "DULY_KEY")
 """Variables of the command line that are no settings of a service."""
 
-_PASSWORD = re.compile(r"://([^:/?#@]*):.*@", re.DOTALL)
-_PASSWORD_FIELD = re.compile(r"([?&](?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
+_PASSWORD = re.compile(r"://([^:/?#]*):.*@", re.DOTALL)
+_PASSWORD_FIELD = re.compile(r"([?&]\w*(?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
 
 
 def safe_url(url: str) -> str:

@@ -1,6 +1,9 @@
 """What the commands say when something is wrong, and how they exit."""
 
+import shlex
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -114,3 +117,50 @@ def test_doctor_sends_those_without_a_schema_to_migrate(place, duly):
     assert doctor.code == 1
     assert "run `duly migrate`" in doctor.out
     assert not (place.folder / "duly.db").exists()
+
+
+def test_doctor_finds_a_file_whose_name_is_escaped_in_its_address(place, duly):
+    """It said that there was none, and sent to `duly migrate` for ever."""
+    url = f"sqlite:///{place.folder}/a%20shop.db"
+    duly(place, "migrate", DULY_DATABASE_URL=url)
+
+    doctor = duly(place, "doctor", DULY_DATABASE_URL=url)
+
+    assert doctor.code == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://duly@db.example:port/duly", "cannot be read"),
+        ("postgresql://duly@127.0.0.1:1/duly?sslmode=safe", "`sslmode` parameter must be one of"),
+        ("mysql://duly@127.0.0.1:1/duly?safe=true", "unexpected keyword argument 'safe'"),
+        ("mysql://duly@127.0.0.1:1/duly?ssl=true", "ssl argument must be"),
+    ],
+)
+@pytest.mark.parametrize("command", [("migrate",), ("worker", "app:duly")])
+def test_an_address_that_a_driver_cannot_use_is_told_in_one_sentence(place, duly, url, told, command):
+    """It was a traceback, or passed for a value that the database cannot keep."""
+    refused = duly(place, *command, DULY_DATABASE_URL=url)
+
+    assert refused.code == 2
+    assert told in refused.err
+    assert len(refused.err.splitlines()) == 1
+
+
+def test_a_command_does_its_work_without_the_standard_streams(place):
+    """A daemon may have none: Python has None in their place, and whatever wrote to one of them failed."""
+    command = f"exec {shlex.quote(sys.executable)} -m duly migrate <&- >&- 2>&-"
+
+    ended = subprocess.run(["sh", "-c", command], cwd=place.folder, env=place.env, check=False)
+
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(("url", "told"), [("http://127.0.0.1:1", "No answer"), ("http://duly.invalid", "A proxy")])
+def test_a_proxy_that_cannot_be_used_is_told_and_on_this_machine_not_asked_for(place, duly, url, told):
+    """Where the environment names a SOCKS proxy every command was a traceback, and `duly dev` ended."""
+    listed = duly(place, "list", "--url", url, ALL_PROXY="foo://127.0.0.1:1")
+
+    assert told in listed.err
+    assert "Traceback" not in listed.err

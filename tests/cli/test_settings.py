@@ -125,6 +125,17 @@ def test_a_password_is_never_shown(monkeypatch):
     assert safe_url(settings.database_url) == "postgresql://duly:***@db.example/duly?password=***"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://duly@corp:s3cret@db.example/duly", "postgresql://duly@corp:***@db.example/duly"),
+        ("postgresql://db.example/duly?sslpassword=s3cret", "postgresql://db.example/duly?sslpassword=***"),
+    ],
+)
+def test_neither_is_one_behind_an_at_sign_or_that_of_a_certificate(url, shown):
+    assert safe_url(url) == shown
+
+
 @pytest.mark.parametrize("url", ["sqlite:///duly.db", "postgresql://postgres@127.0.0.1:5432/duly", "mysql://h/db?a=b"])
 def test_an_address_without_a_password_is_shown_as_it_is(url):
     assert safe_url(url) == url

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 from duly import __version__
 from duly.cli.table import span
 from duly.domain.errors import DulyError, Misconfigured, SchemaOutdated, StoreUnavailable
@@ -156,7 +158,7 @@ async def _fleet(store: Store) -> AsyncIterator[Finding]:
 
 
 def _file(settings: Settings) -> Path:
-    return Path(settings.database_url.removeprefix("sqlite:///").partition("?")[0])
+    return Path(make_url(settings.database_url).database or "")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if os.getpid() == 1:
         # In a container the kernel would drop it until the command is imported and takes signals itself.
         signal.signal(signal.SIGTERM, _end_at_once)
+    _fill_closed_streams()
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
         build(given[0] if given else None)(given)
@@ -91,6 +92,13 @@ def _add(app: typer.Typer, name: str, home: str, panel: str) -> None:
         app.add_typer(command(), name=name, rich_help_panel=panel)
     else:
         app.command(name, rich_help_panel=panel)(command)
+
+
+def _fill_closed_streams() -> None:
+    """Without one Python has None in its place, and the next socket would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115  # kept to the end
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

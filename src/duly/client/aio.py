@@ -51,7 +51,9 @@ class AsyncClient:
         self._url = url
         self._timeout = timeout
         self._retries = retries
-        self._http = httpx.AsyncClient(**transport.setup(url, headers, key), transport=over)
+        setup = transport.setup(url, headers, key)
+        with transport.proxies_of_the_environment():
+            self._http = httpx.AsyncClient(**setup, transport=over)
 
     async def submit(self, type_name: str, payload: object, **options: Unpack[SubmitOptions]) -> Task:
         """Have it done. After this returns, the task is stored. Raises Invalid, UnknownType, TooLarge, KeyInFlight."""

@@ -53,7 +53,8 @@ class Client:
         self._timeout = timeout
         self._retries = retries
         self._make = partial(httpx.Client, **transport.setup(url, headers, key), transport=over)
-        self._made, self._process = self._make(), os.getpid()
+        with transport.proxies_of_the_environment():
+            self._made, self._process = self._make(), os.getpid()
 
     def submit(self, type_name: str, payload: object, **options: Unpack[SubmitOptions]) -> Task:
         """Have it done. After this returns, the task is stored. Raises Invalid, UnknownType, TooLarge, KeyInFlight."""

@@ -3,7 +3,8 @@
 import os
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypedDict
@@ -19,7 +20,7 @@ KEY_VARIABLE = "DULY_KEY"
 DEFAULT_TIMEOUT = timedelta(seconds=30)
 DEFAULT_RETRIES = 2
 
-LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+LOOPBACK = {"127.0.0.1": "all://127.0.0.1", "localhost": "all://localhost", "::1": "all://[::1]"}
 """Never asked through a proxy, whatever the environment says of proxies."""
 
 
@@ -34,6 +35,7 @@ class Setup(TypedDict):
     headers: Mapping[str, str]
     follow_redirects: bool
     mounts: dict[str, None]
+    trust_env: bool
     verify: ssl.SSLContext | bool
 
 
@@ -43,11 +45,27 @@ def setup(url: str, headers: Mapping[str, str], key: str | None) -> Setup:
     The key goes to this address and to no other: redirects are not followed.
     """
     # Reading all certificates takes longer than a call; where there is no TLS, trusting nobody is enough.
-    verify = _parsed(url).scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    parsed = _parsed(url)
+    secure = parsed.scheme == "https"
+    verify = secure or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     sent = _credential(os.environ.get(KEY_VARIABLE, "") if key is None else key) | dict(headers)
     return Setup(
-        base_url=url.rstrip("/"), headers=sent, follow_redirects=False, mounts=dict.fromkeys(LOOPBACK), verify=verify
+        base_url=url.rstrip("/"),
+        headers=sent,
+        follow_redirects=False,
+        mounts=dict.fromkeys(LOOPBACK.values()),
+        trust_env=secure or parsed.host not in LOOPBACK,  # even a proxy that is not asked must be one that can be
+        verify=verify,
     )
+
+
+@contextmanager
+def proxies_of_the_environment() -> Iterator[None]:
+    """Around the making of a client. Raises Misconfigured where httpx cannot use a proxy that the environment names."""
+    try:
+        yield
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise Misconfigured(f"A proxy that the environment names cannot be used: {error}") from error
 
 
 def request(client: httpx.Client | httpx.AsyncClient, call: Call[T], timeout: timedelta) -> httpx.Request:

@@ -47,7 +47,7 @@ def database_at(url: str, longest: timedelta = LONGEST_WAIT) -> Database:
     """The database at this address. Raises Misconfigured."""
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number
         raise Misconfigured(
             "The address of the database cannot be read: it should look like sqlite:///duly.db"
         ) from error

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Dialect, NullPool, event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from duly.domain.errors import StoreUnavailable
+from duly.domain.errors import Misconfigured, StoreUnavailable
 from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.doubt import Doubt
@@ -58,6 +58,7 @@ class MySqlDatabase:
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
         """See Database. A statement that changes a table commits by itself here, so each step may be repeated."""
         engine = create_async_engine(self._url, connect_args=self._arguments(MIGRATION_WAIT), poolclass=NullPool)
+        event.listen(engine.sync_engine, "do_connect", _connected)
         try:
             await self._migrate(engine, upgrade)
         except OUTSIDE as error:
@@ -102,6 +103,8 @@ def _connected(dialect: Dialect, _record: object, arguments: list[Any], options:
     creator = partial(insistently, dialect.loaded_dbapi.asyncmy.connect)
     try:
         return dialect.connect(*arguments, async_creator_fn=creator, **options)
+    except (TypeError, ValueError) as error:
+        raise Misconfigured(f"The driver does not take the options of the database's address: {error}.") from error
     except RuntimeError as error:
         raise ConnectionResetError("The server hung up at once.") from error
 

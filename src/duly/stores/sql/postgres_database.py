@@ -10,6 +10,7 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, NullPool, func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from duly.domain.errors import Misconfigured
 from duly.ports.clock import Clock
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.doubt import Doubt
@@ -74,12 +75,15 @@ class PostgresDatabase:
             await engine.dispose()
 
     async def _connect(self, settings: dict[str, str]) -> Any:
-        return await asyncpg.connect(
-            self._dsn,
-            timeout=self.longest.total_seconds(),
-            connection_class=BriefConnection,
-            server_settings=self._settings() | settings,
-        )
+        try:
+            return await asyncpg.connect(
+                self._dsn,
+                timeout=self.longest.total_seconds(),
+                connection_class=BriefConnection,
+                server_settings=self._settings() | settings,
+            )
+        except asyncpg.exceptions.ClientConfigurationError as error:
+            raise Misconfigured(f"The address of the database cannot be used: {error}.") from error
 
     @property
     def _dsn(self) -> str:
