@@ -1,6 +1,7 @@
 """What only SQLite can do wrong: starve a second writer, and fill the disk."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from duly.domain.errors import Misconfigured, SchemaOutdated, StoreUnavailable
 from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
+from duly.stores.sql.sqlite_watch import watch, watched_file
 from tests.support.builders import a_task
 
 SUBMITTERS = 30
@@ -163,3 +165,58 @@ async def test_a_sqlite_that_is_too_old_is_refused_at_once(sqlite_url, monkeypat
 
     with pytest.raises(Misconfigured, match=r"needs SQLite 3\.35"):
         await migrate(sqlite_url)
+
+
+async def test_nothing_is_written_into_a_file_that_is_not_there_any_more(sqlite_url):
+    """What was accepted went into a file without a name, and was lost with the process."""
+    await migrate(sqlite_url)
+    store = await open_sql_store(sqlite_url)
+    file = watched_file(sqlite_url)
+    await store.tasks.add([a_task()])
+    kept = file.rename(file.with_name("kept.db"))
+
+    with pytest.raises(StoreUnavailable):
+        await store.tasks.add([a_task()])
+    with pytest.raises(StoreUnavailable):
+        await store.tasks.add([a_task()])
+    with pytest.raises(StoreUnavailable):
+        await store.queues.states()
+    assert not file.exists()
+    kept.rename(file)
+    await store.tasks.add([a_task()])
+    await store.close()
+
+
+async def test_a_file_that_was_put_in_the_place_of_another_is_the_one_that_counts(sqlite_url):
+    """A worker that was started later served the new one, and never saw what the others went on to accept."""
+    await migrate(sqlite_url)
+    store = await open_sql_store(sqlite_url)
+    await store.tasks.add([a_task()])
+    file = watched_file(sqlite_url)
+    for of in ("", "-wal", "-shm"):
+        os.rename(f"{file}{of}", f"{file}.old{of}")  # noqa: PTH104
+    await migrate(sqlite_url)
+
+    with pytest.raises(StoreUnavailable):
+        await store.tasks.add([a_task()])
+    await store.tasks.add([task := a_task()])
+    other = await open_sql_store(sqlite_url)
+
+    assert await other.tasks.get([task.id])
+    await other.close()
+    await store.close()
+
+
+async def test_a_file_is_watched_whatever_its_name(tmp_path):
+    """What SQLite reads as an address went by another name there: the bell between processes ended."""
+    file = tmp_path / "a#b%20c.db"
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("CREATE TABLE notes (text)")
+        rang = asyncio.Event()
+        watching = asyncio.create_task(watch(file, rang.set))
+        await asyncio.sleep(0.1)
+        writer.execute("CREATE TABLE others (text)")
+
+        async with asyncio.timeout(10):
+            await rang.wait()
+        watching.cancel()

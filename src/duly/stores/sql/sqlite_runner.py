@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from duly.domain.errors import StoreUnavailable
 from duly.stores.sql.dialect import Dialect
@@ -26,14 +26,39 @@ def sqlite_engine(path: Path, longest: timedelta) -> Engine:
 
     A transaction that reads first and writes later fails at once when another one wrote in between, whatever the busy
     timeout: so each write transaction takes the write lock as it begins.
+
+    None begins on a file that is not at its path any more (deleted, or replaced): what is written there is lost. It
+    raises FileNotFoundError, and so does a new connection: it would make an empty file.
     """
-    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(path, longest), poolclass=NullPool)
+    known = False
+
+    def connect() -> sqlite3.Connection:
+        nonlocal known
+        if known:
+            _place_of(path)
+        connection = _connect(path, longest)
+        known = True
+        return connection
+
+    def connected(_connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info["duly_place"] = _place_of(path)
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "connect", connected)
 
     def begin(connection: Connection) -> None:
+        if connection.info["duly_place"] != _place_of(path):
+            raise FileNotFoundError(f"{path} is another file than it was")
         connection.exec_driver_sql(connection.get_execution_options().get("duly_begin", "BEGIN IMMEDIATE"))
 
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _place_of(path: Path) -> tuple[int, int]:
+    """Which file it is, whatever its name. Raises FileNotFoundError."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _connect(path: Path, longest: timedelta) -> sqlite3.Connection:

@@ -26,7 +26,7 @@ async def watch(file: Path, changed: Callable[[], None], every: timedelta = LOOK
     It reads ``PRAGMA data_version`` (SQLite's manual, "PRAGMA Statements"), which differs once another connection has
     committed. What goes wrong here goes unnoticed: a bell is a hint, and whoever listens also looks by himself.
     """
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=0, check_same_thread=False)
+    connection = _reading(file)
     try:
         seen = _version(connection)
         while True:
@@ -37,6 +37,11 @@ async def watch(file: Path, changed: Callable[[], None], every: timedelta = LOOK
                 changed()
     finally:
         connection.close()
+
+
+def _reading(file: Path) -> sqlite3.Connection:
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False)
 
 
 def _version(connection: sqlite3.Connection) -> int | None:

@@ -99,7 +99,7 @@ class Writer:
         try:
             outcomes = self._transaction(entries)
         except Exception as error:  # noqa: BLE001  # whatever an operation raises is its caller's to see
-            if isinstance(error, DBAPIError):
+            if isinstance(error, DBAPIError | OSError):
                 self._disconnect()
             if len(entries) == 1:
                 entries[0].future.set_exception(error)
