@@ -26,8 +26,8 @@ class Supervisor:
     """Keeps these parts running until it is stopped.
 
     A part that ends by itself before its first sign of life, when everything starts, ends it all with its exit code.
-    What is killed, or ends later, is started again after a pause; with ``until_changed`` (development), what is wrong
-    waits for ``restart``.
+    What is killed, or ends later, is started again after a pause, and after another where there is no room for it; with
+    ``until_changed`` (development), what is wrong waits for ``restart``.
     """
 
     def __init__(self, parts: Sequence[Part], grace: timedelta, emit: Emit, *, until_changed: bool = False) -> None:
@@ -90,7 +90,15 @@ class Supervisor:
     async def _keep(self, part: Part, shown: asyncio.Event) -> None:
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
-            child = await self._start(part)
+            try:
+                child = await self._start(part)
+            except OSError as error:
+                if not shown.is_set():  # at the first start it is told at once
+                    raise
+                self._emit("child.unstarted", {"child": part.name, "error": str(error), "again_in": pause})
+                await self._rest(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
             code = await self._watch(child, shown)
             if self._stopping.is_set() or child.dismissed:
                 continue
@@ -141,6 +149,9 @@ class Supervisor:
             await self._changed.wait()
             return
         self._emit("child.died", facts | {"again_in": pause})
+        await self._rest(pause)
+
+    async def _rest(self, pause: timedelta) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(pause.total_seconds()):
                 await self._changed.wait()

@@ -21,6 +21,7 @@ LEVELS: Mapping[str, int] = {
     "child.awaiting_change": WARNING,
     "child.died": ERROR,
     "child.killed": WARNING,
+    "child.unstarted": ERROR,
     "code.unwatched": WARNING,
     "event.unrecorded": WARNING,
     "identity.refused": WARNING,
