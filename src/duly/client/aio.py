@@ -28,7 +28,7 @@ from duly.wire.task_type import TaskType
 
 
 class AsyncClient:
-    """A Duly service. Use it as an asynchronous context manager, or call ``close``.
+    """A Duly service, for one event loop. Use it as an asynchronous context manager, or call ``close``.
 
     Errors are those of ``duly.domain.errors``, found by the code that the service answered; a service that does not
     answer raises ServiceUnreachable, an unknown code RemoteError. ``key`` is an API key or a JWT; not given, the
