@@ -1,7 +1,6 @@
 """A handler that runs in a thread, and what becomes of its attempt when it does not end as it was asked to."""
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from duly.engine.cause import Cause
-from duly.engine.copied import end_if_copied
+from duly.engine.copied import end_if_copied, lineage
 from duly.engine.handlers import TaskType
 from duly.engine.running import Running
 from duly.engine.threads import Threads
@@ -70,7 +69,7 @@ class Vigil:
 
 
 def _called(task_type: TaskType, arguments: Mapping[str, object]) -> Caught:
-    home = os.getpid()
+    home = lineage()
     try:
         return task_type.function(**arguments), None
     except BaseException as error:  # noqa: BLE001  # the user's handler may raise anything, SystemExit too

@@ -19,7 +19,7 @@ from duly.domain.errors import Misconfigured
 from duly.domain.fact import Raised, WorkerFact
 from duly.domain.task import ClaimToken, Task
 from duly.engine.cause import Cause
-from duly.engine.copied import end_if_copied
+from duly.engine.copied import end_if_copied, lineage
 from duly.engine.handlers import TaskType
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge, failure_of, returned
@@ -154,7 +154,7 @@ class _Child:
             running.end(ending.cause)
 
     def _attempt(self, running: Running, task_type: TaskType, judge: Judge) -> WorkerFact:
-        home = os.getpid()
+        home = lineage()
         try:
             arguments = running.arguments()
         except BaseException as error:  # noqa: BLE001  # validators may be the user's own

@@ -1,7 +1,6 @@
 """A coroutine handler, awaited in the attempt's own asyncio task, and how it is ended from outside."""
 
 import asyncio
-import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 
 from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
-from duly.engine.copied import end_if_copied
+from duly.engine.copied import end_if_copied, lineage
 from duly.engine.handlers import TaskType
 from duly.engine.running import Running
 
@@ -96,7 +95,7 @@ class Inline:
 
 def begun(task_type: TaskType, arguments: Mapping[str, object]) -> Caught | Begun:
     """Call a coroutine handler until it waits for the first time: many never do, and need no more than this."""
-    home = os.getpid()
+    home = lineage()
     try:
         handler = task_type.function(**arguments).__await__()
         try:
@@ -112,7 +111,7 @@ def begun(task_type: TaskType, arguments: Mapping[str, object]) -> Caught | Begu
 @coroutine
 def _rest(handler: Generator[Any, Any, object], first: object) -> Generator[Any, Any, object]:
     """Await what was begun already."""
-    waited, error, here, home = first, None, None, os.getpid()
+    waited, error, here, home = first, None, None, lineage()
     while True:
         try:
             yield waited
