@@ -1,10 +1,12 @@
 """Connections that are killed heal without a restart, and what a server says is told as what it means."""
 
 import asyncio
+import os
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import NullPool, bindparam, create_engine, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from duly.domain.errors import RowInvalid, StoreUnavailable
@@ -175,3 +177,24 @@ async def test_the_server_lets_go_of_what_a_process_that_was_stopped_holds(store
     found = await store.tasks._runner.read(lambda connection: connection.scalar(text(limit[url.partition(":")[0]])))
 
     assert str(found) in ("1min", "60")
+
+
+async def test_a_user_without_rights_on_the_tables_is_told_so(url):
+    """It was a traceback of Duly's: nothing said that somebody must grant something."""
+    at = make_url(url)
+    name = f"duly_poor_{os.getpid()}"
+    made = {
+        "postgresql": ("CREATE ROLE {} LOGIN", "DROP ROLE {}"),
+        "mysql": ("GRANT CREATE TEMPORARY TABLES ON *.* TO {}@'%' IDENTIFIED BY 'poor'", "DROP USER {}@'%'"),
+    }
+    make, drop = made[at.get_backend_name()]
+    engine = create_engine(blocking_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(make.format(name).replace("%", "%%"))
+        try:
+            poor = at.set(username=name, password="poor").render_as_string(hide_password=False)  # noqa: S106
+            with pytest.raises(StoreUnavailable, match="denied"):
+                await open_sql_store(poor)
+        finally:
+            connection.exec_driver_sql(drop.format(name).replace("%", "%%"))
+    engine.dispose()

@@ -43,6 +43,8 @@ _CODES: dict[object, Trouble] = {
     1053: Trouble.UNAVAILABLE,
     1114: Trouble.UNAVAILABLE,
     1129: Trouble.UNAVAILABLE,
+    1142: Trouble.UNAVAILABLE,
+    1143: Trouble.UNAVAILABLE,
     1158: Trouble.UNAVAILABLE,
     1159: Trouble.UNAVAILABLE,
     1160: Trouble.UNAVAILABLE,

@@ -27,6 +27,7 @@ _STATES: dict[object, Trouble] = {
     "3D000": Trouble.UNAVAILABLE,
     "28000": Trouble.UNAVAILABLE,
     "28P01": Trouble.UNAVAILABLE,
+    "42501": Trouble.UNAVAILABLE,
 }
 """SQLSTATEs (PostgreSQL manual, appendix A)."""
 
