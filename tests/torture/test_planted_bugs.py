@@ -12,6 +12,8 @@ from tests.support.servers import missing
 
 BUGS = Path(__file__).parent / "bugs"
 PATIENCE = "30"
+SEED = "1"
+"""With most others the bugs show too; with a few, the faults that they need come while nothing is under way."""
 
 CASES = {
     "no_fence": ("sqlite", "none", "none", "stop", {"doubled"}),
@@ -32,7 +34,18 @@ def test_a_planted_bug_is_refuted(bug, tmp_path):
     if "redis" in (broker, cache) and shutil.which("redis-server") is None:
         missing("redis-server is not installed")
 
-    how = ["--minutes", "0.75", "--patience", PATIENCE, "--faults", faults, "--folder", str(tmp_path / "run")]
+    how = [
+        "--minutes",
+        "0.75",
+        "--patience",
+        PATIENCE,
+        "--seed",
+        SEED,
+        "--faults",
+        faults,
+        "--folder",
+        str(tmp_path / "run"),
+    ]
     what = ["--store", store, "--broker", broker, "--cache", cache, "--app", f"{bug}:duly", "--app-dir", str(BUGS)]
     command = [sys.executable, "-m", "duly", "torture", *how, *what]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
