@@ -144,6 +144,15 @@ async def test_an_address_that_cannot_work_is_told(url):
         await open_sql_store(url)
 
 
+@pytest.mark.parametrize("behind", ["?mode=ro", "?nolock", "?"])
+async def test_what_would_be_dropped_behind_the_name_of_the_file_is_refused(sqlite_url, behind):
+    """With ``a?b.db`` tasks went into the file ``a``."""
+    await migrate(sqlite_url)
+
+    with pytest.raises(Misconfigured, match="%3F"):
+        await open_sql_store(sqlite_url + behind)
+
+
 async def test_work_that_gathered_shares_a_commit_and_one_failure_harms_nobody(sqlite_url):
     await migrate(sqlite_url)
     store = await open_sql_store(sqlite_url)

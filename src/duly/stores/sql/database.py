@@ -52,6 +52,8 @@ def database_at(url: str, longest: timedelta = LONGEST_WAIT) -> Database:
             "The address of the database cannot be read: it should look like sqlite:///duly.db"
         ) from error
     match address.get_backend_name():
+        case "sqlite" if "?" in url:
+            raise Misconfigured("The address of a SQLite file takes no options. A ? in the file's name is written %3F.")
         case "sqlite":
             return SqliteDatabase.at(address, longest)
         case "postgresql" | "postgres":
