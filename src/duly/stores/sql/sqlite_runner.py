@@ -30,29 +30,35 @@ def sqlite_engine(path: Path, longest: timedelta) -> Engine:
     None begins on a file that is not at its path any more (deleted, or replaced): what is written there is lost. It
     raises FileNotFoundError, and so does a new connection: it would make an empty file.
     """
-    known = False
+    file = _File(path, longest)
+    engine = create_engine("sqlite+pysqlite://", creator=file.connect, poolclass=NullPool)
+    event.listen(engine, "connect", file.connected)
+    event.listen(engine, "begin", file.begin)
+    return engine
 
-    def connect() -> sqlite3.Connection:
-        nonlocal known
-        if known:
-            _place_of(path)
-        connection = _connect(path, longest)
-        known = True
+
+class _File:
+    """What is at this path, and whether that is what was there before."""
+
+    def __init__(self, path: Path, longest: timedelta) -> None:
+        self._path = path
+        self._longest = longest
+        self._known = False
+
+    def connect(self) -> sqlite3.Connection:
+        if self._known:
+            _place_of(self._path)
+        connection = _connect(self._path, self._longest)
+        self._known = True
         return connection
 
-    def connected(_connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-        record.info["duly_place"] = _place_of(path)
+    def connected(self, _connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info["duly_place"] = _place_of(self._path)
 
-    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
-    event.listen(engine, "connect", connected)
-
-    def begin(connection: Connection) -> None:
-        if connection.info["duly_place"] != _place_of(path):
-            raise FileNotFoundError(f"{path} is another file than it was")
+    def begin(self, connection: Connection) -> None:
+        if connection.info["duly_place"] != _place_of(self._path):
+            raise FileNotFoundError(f"{self._path} is another file than it was")
         connection.exec_driver_sql(connection.get_execution_options().get("duly_begin", "BEGIN IMMEDIATE"))
-
-    event.listen(engine, "begin", begin)
-    return engine
 
 
 def _place_of(path: Path) -> tuple[int, int]:
