@@ -1,10 +1,10 @@
 """A batch in which the form of some items is wrong: the others are looked at too, so that each bad item is named."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from duly.api.body import MAX_FLAWS, fitted
+from duly.api.body import fitted
 from duly.domain.errors import Flaw, Invalid
+from duly.engine.submitting import flaws_of_item
 from duly.wire.submit import Submit
 
 _TASKS = "/tasks/"
@@ -25,8 +25,7 @@ def with_others(error: Invalid, body: object, check: Callable[[Submit], object],
         try:
             check(fitted(Submit, item))
         except Invalid as found:
-            named = found.flaws if len(flaws) < MAX_FLAWS else found.flaws[:1]
-            flaws += [replace(flaw, pointer=f"{_TASKS}{index}{flaw.pointer}") for flaw in named]
+            flaws += flaws_of_item(index, found, len(flaws))
     return Invalid(str(error), sorted(flaws, key=_item))
 
 

@@ -178,8 +178,13 @@ class Submitting:
             try:
                 tasks.append(self._task(one, task_id, now))
             except Invalid as error:
-                named = error.flaws if len(flaws) < MANY_FLAWS else error.flaws[:1]
-                flaws += [replace(flaw, pointer=f"/tasks/{index}{flaw.pointer}") for flaw in named]
+                flaws += flaws_of_item(index, error, len(flaws))
         if flaws:
             raise Invalid("Some tasks of the batch do not fit; none was accepted.", flaws)
         return tasks
+
+
+def flaws_of_item(index: int, error: Invalid, before: int) -> list[Flaw]:
+    """What is wrong with one item of a batch, of which so many flaws were named before."""
+    named = error.flaws if before < MANY_FLAWS else error.flaws[:1]
+    return [replace(flaw, pointer=f"/tasks/{index}{flaw.pointer}") for flaw in named]
