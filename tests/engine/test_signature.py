@@ -124,9 +124,18 @@ def test_parameters_may_have_any_name() -> None:
 
 
 def test_what_is_not_given_takes_its_default_when_the_task_runs() -> None:
-    signature = taking(int, default=320)
+    def handler(value: int = 320) -> int:
+        return value
+
+    signature = signature_of(handler, "handler")
 
     assert signature.encode({}) == "{}"
+    assert handler(**signature.decode("{}")) == 320  # type: ignore[arg-type]
+
+
+def test_a_default_that_asks_for_it_is_checked_when_the_task_runs() -> None:
+    signature = taking(Annotated[int, Field(validate_default=True)], default="320")
+
     assert signature.decode("{}") == {"value": 320}
 
 

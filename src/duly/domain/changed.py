@@ -1,11 +1,11 @@
 """Tasks, made fast: every claim and every settle makes one, and a constructor of thirty fields takes its time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from duly.domain.task import Task
 
-__all__ = ["UNTOUCHED", "changed", "filled", "made", "new"]
+__all__ = ["UNTOUCHED", "changed", "made", "new", "of"]
 
 UNTOUCHED: Mapping[str, object] = {
     "reason": None,
@@ -31,32 +31,26 @@ if TYPE_CHECKING:
 
     made = new = Task
 
-    def filled(known: Mapping[str, object], more: Iterable[tuple[str, object]]) -> Task:
-        """What ``Task`` makes of these values together; all fields must be given."""
+    def of(values: dict[str, object]) -> Task:
+        """What ``Task`` makes of these values, which become its own; all fields must be given."""
         ...
 else:
+    _set, _new = object.__setattr__, object.__new__
 
-    def filled(known: Mapping[str, object], more: Iterable[tuple[str, object]]) -> Task:
-        """What ``Task`` makes of these values together; all fields must be given."""
-        task = object.__new__(Task)
-        task.__dict__.update(known)
-        task.__dict__.update(more)
+    def of(values: dict[str, object]) -> Task:
+        """What ``Task`` makes of these values, which become its own; all fields must be given."""
+        task = _new(Task)
+        _set(task, "__dict__", values)
         return task
 
     def new(**values: object) -> Task:
         """What ``Task`` makes of these values and of UNTOUCHED; all other fields must be given."""
-        task = object.__new__(Task)
-        task.__dict__.update(UNTOUCHED, **values)
-        return task
+        return of({**UNTOUCHED, **values})
 
     def made(**values: object) -> Task:
         """What ``Task`` makes of these values; all fields must be given."""
-        task = object.__new__(Task)
-        task.__dict__.update(values)
-        return task
+        return of(values)
 
     def changed(task: Task, /, **values: object) -> Task:
         """What ``dataclasses.replace`` gives."""
-        after = object.__new__(Task)
-        after.__dict__.update(task.__dict__, **values)
-        return after
+        return of({**vars(task), **values})

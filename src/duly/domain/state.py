@@ -13,6 +13,8 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    __hash__ = str.__hash__  # Enum's own is a function of Python, and each task's state is looked up several times
+
 
 FINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 WAITING = frozenset({State.SCHEDULED, State.PENDING})

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from duly.domain import fact as facts
 from duly.domain.callback import delivery
-from duly.domain.changed import changed
+from duly.domain.changed import changed, of
 from duly.domain.errors import ClaimLost, IllegalMove
 from duly.domain.event import Detail, Kind, TaskEvent
 from duly.domain.fact import Fact, WorkerFact
@@ -50,7 +50,7 @@ def decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     holds, IllegalMove when the state does not allow the fact.
     """
     change = _settle(task, fact, now) if isinstance(fact, facts.Returned) else _decide(task, fact, now)
-    if change is None or not change.after.final or change.after.callback_url is None:
+    if change is None or task.callback_url is None or not change.after.final:
         return change
     return change._replace(adds=(delivery(change.after, now),))
 
@@ -178,19 +178,20 @@ def _settle(task: Task, fact: WorkerFact, now: datetime) -> Change:
 
 
 def _completed(task: Task, result: str, now: datetime) -> Change:
-    """Completed, whatever went before: the errors of earlier attempts are in its story, not in its row."""
-    after = changed(
-        task,
-        state=State.COMPLETED,
-        reason=None,
-        version=task.version + 1,
-        lease_until=None,
-        finished_at=now,
-        result=result,
-        error=None,
-        cancelling=False,
-    )
-    return Change(task, after)
+    """Completed, whatever went before: the errors of earlier attempts are in its story, not in its row.
+
+    What ``changed`` would do, written out: nearly all tasks end here.
+    """
+    after = {**vars(task)}
+    after["state"] = State.COMPLETED
+    after["reason"] = None
+    after["version"] = task.version + 1
+    after["lease_until"] = None
+    after["finished_at"] = now
+    after["result"] = result
+    after["error"] = None
+    after["cancelling"] = False
+    return Change(task, of(after))
 
 
 def _raised(task: Task, reason: Reason, failure: Failure, wait: timedelta | None, now: datetime) -> Change:

@@ -91,9 +91,10 @@ class LeaseKeeper:
         until = claimed_at + running.task.timeout.total_seconds() + self._grace
         held = _Held(running, claimed_at + self._interval, until)
         with self._lock:
-            earlier = self._held.get(running.task.id)
-            self._held[running.task.id] = held
-        if earlier is not None and earlier.running is not running:
+            earlier = self._held.setdefault(running.task.id, held)
+            if earlier is not held:
+                self._held[running.task.id] = held
+        if earlier.running is not running:
             self._tell_lost(earlier)
 
     def release(self, running: Running) -> None:

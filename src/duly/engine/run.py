@@ -65,7 +65,10 @@ class Runner:
         try:
             if attempt.began - claimed_at < self._sure or await self._still_ours(attempt):
                 self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
-                fact = await self._executed(attempt)
+                try:
+                    fact = await self._execute(attempt)
+                except NoRoom as error:
+                    fact = self._without_room(task, error)
                 if type(fact) is not Returned or running.settled_inside or slot.abandoned or not self._tools.posts:
                     await self._conclude(attempt, fact)
                 else:
@@ -73,6 +76,11 @@ class Runner:
         finally:
             if not attempt.posted:
                 self._end(attempt)
+
+    def _without_room(self, task: Task, error: NoRoom) -> Snoozed:
+        """There is no room for its thread: it comes again, uncharged."""
+        self._tools.emit("thread.unstarted", facts_of(task) | {"error": str(error)})
+        return Snoozed(task.claim, NO_ROOM)
 
     def _running_of(self, task: Task, task_type: TaskType) -> Running:
         tools = self._tools
@@ -140,14 +148,6 @@ class Runner:
             attempt.slot.broken = True
         finally:
             self._end(attempt)
-
-    async def _executed(self, attempt: Attempt) -> WorkerFact | None:
-        """What ``_execute`` tells; without room for its thread it comes again, uncharged."""
-        try:
-            return await self._execute(attempt)
-        except NoRoom as error:
-            self._tools.emit("thread.unstarted", facts_of(attempt.task) | {"error": str(error)})
-            return Snoozed(attempt.task.claim, NO_ROOM)
 
     async def _execute(self, attempt: Attempt) -> WorkerFact | None:
         """What the handler's end means; None: it was left behind, and settled."""

@@ -53,7 +53,7 @@ class Running:
         self._joined = joined
         self._now = now
         self._progress: str | None = None
-        self._asked: set[Cause] = set()
+        self._asked: tuple[Cause, ...] = ()
         self._on_end: Callable[[Cause], None] | None = None
 
     @property
@@ -77,7 +77,7 @@ class Running:
         """
         if cause in self._asked:
             return
-        self._asked.add(cause)
+        self._asked += (cause,)
         if self.cause is None or cause is Cause.LOST:
             self.cause = cause
         tell = self._on_end

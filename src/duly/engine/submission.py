@@ -87,7 +87,7 @@ def payload_text(payload: object, known: TaskType, limits: Limits) -> str:
     if size_of(text) > limits.max_body:
         raise TooLarge(f"The payload is over the limit of {limits.max_body} bytes.")
     if not (isinstance(payload, Encoded) and payload.checked):
-        known.signature.check(text)
+        known.signature.decode(text)
     return text
 
 

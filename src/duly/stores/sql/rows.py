@@ -1,12 +1,13 @@
 """Rows to tasks and back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from duly.domain.changed import UNTOUCHED, filled, made
+from duly.domain.changed import UNTOUCHED, made, of
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import printable
 from duly.domain.state import Reason, State
@@ -191,23 +192,16 @@ CLAIMED_COLUMNS = (
 )
 """What tells the tasks of one claim apart; all else whoever claims them knows: see ``claim_values``."""
 
-_SPECIAL = 3
-"""So many of them stand in a task otherwise than in its row."""
-
-_NAMES = CLAIMED_COLUMNS[_SPECIAL:]
+_BLANK = dict.fromkeys((*(field.name for field in fields(Task)), "id_text"))
 
 
 def claim_values(
     queue: str, token: ClaimToken, worker: WorkerId, started_at: datetime, lease: timedelta
 ) -> dict[str, Any]:
-    """The fields that are the same in all tasks of one claim."""
-    return {
+    """The fields of a task, filled in as far as they are the same in all tasks of one claim."""
+    return _BLANK | {
         "queue": queue,
         "state": State.RUNNING,
-        "reason": None,
-        "progress": None,
-        "result": None,
-        "finished_at": None,
         "token": token,
         "worker": worker,
         "started_at": started_at,
@@ -215,15 +209,38 @@ def claim_values(
     }
 
 
-def claimed_of(row: Sequence[Any], known: Mapping[str, Any]) -> Task:
+def claimed_of(row: Iterable[Any], known: Mapping[str, Any]) -> Task:
     """The task of a row of CLAIMED_COLUMNS, as the claim has left it; what follows them is not looked at."""
-    task = filled(known, zip(_NAMES, row[_SPECIAL:], strict=False))
-    values = vars(task)
-    values["priority"] = HIGHEST_PRIORITY - row[0]
-    values["timeout"] = _timeout_of(row[1])
-    values["tags"] = _tags_of(row[2])
-    values["id_text"] = str(values["id"])
-    return task
+    task = {**known}
+    (
+        precedence,
+        timeout_us,
+        tags,
+        task["id"],
+        task["type"],
+        task["payload"],
+        task["max_attempts"],
+        task["run_at"],
+        task["created_at"],
+        task["attempt"],
+        task["failures"],
+        task["crashes"],
+        task["version"],
+        task["progress_seq"],
+        task["error"],
+        task["cancelling"],
+        task["expires_at"],
+        task["key"],
+        task["request_id"],
+        task["traceparent"],
+        task["callback_url"],
+        *_,
+    ) = row
+    task["priority"] = HIGHEST_PRIORITY - precedence
+    task["timeout"] = _timeout_of(timeout_us)
+    task["tags"] = _tags_of(tags)
+    task["id_text"] = str(task["id"])
+    return of(task)
 
 
 @cache
