@@ -1,10 +1,11 @@
 """Puts a worker together, on what :mod:`duly.assembly` opened."""
 
 import asyncio
+from contextvars import ContextVar
 from datetime import timedelta
 from importlib.metadata import version
 
-import structlog
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX, bind_contextvars
 
 from duly.assembly import Core, open_core, process_name
 from duly.domain.task import DEFAULT_QUEUE, Task, WorkerId
@@ -80,9 +81,12 @@ def worker_parts(core: Core) -> WorkerParts:
     )
 
 
+_TASK: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}task")
+"""What structlog puts on a line as ``task``: its own ``bind_contextvars`` takes three times as long to set it."""
+
+
 def _bind(task: Task) -> None:
     """Put the task on every log line of its attempt, which has a context of its own."""
-    if task.request_id is None:
-        structlog.contextvars.bind_contextvars(task=task.id_text)
-    else:
-        structlog.contextvars.bind_contextvars(task=task.id_text, request_id=task.request_id)
+    _TASK.set(task.id_text)
+    if task.request_id is not None:
+        bind_contextvars(request_id=task.request_id)

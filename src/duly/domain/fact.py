@@ -111,5 +111,7 @@ class ProcessDied:
     wait: timedelta
 
 
-WorkerFact = Returned | Raised | Unstorable | Snoozed | Interrupted | Stopped | Unhandled | ProcessDied
-Fact = Due | RunNow | Expired | LeaseExpired | CancelAsked | RetriedByHand | WorkerFact
+Unreturned = Raised | Unstorable | Snoozed | Interrupted | Stopped | Unhandled | ProcessDied
+WorkerFact = Returned | Unreturned
+Unusual = Due | RunNow | Expired | LeaseExpired | CancelAsked | RetriedByHand | Unreturned
+Fact = Returned | Unusual

@@ -13,7 +13,7 @@ from duly.domain.callback import delivery
 from duly.domain.changed import changed, of
 from duly.domain.errors import ClaimLost, IllegalMove
 from duly.domain.event import Detail, Kind, TaskEvent
-from duly.domain.fact import Fact, WorkerFact
+from duly.domain.fact import Fact
 from duly.domain.failure import Failure, printable
 from duly.domain.moment import rfc3339
 from duly.domain.state import WAITING, Reason, State
@@ -49,13 +49,13 @@ def decide(task: Task, fact: Fact, now: datetime) -> Change | None:
     A change that makes a task final adds the delivery of its callback. Raises ClaimLost when a worker's claim no longer
     holds, IllegalMove when the state does not allow the fact.
     """
-    change = _settle(task, fact, now) if isinstance(fact, facts.Returned) else _decide(task, fact, now)
+    change = _completed(task, fact, now) if isinstance(fact, facts.Returned) else _decide(task, fact, now)
     if change is None or task.callback_url is None or not change.after.final:
         return change
     return change._replace(adds=(delivery(change.after, now),))
 
 
-def _decide(task: Task, fact: Fact, now: datetime) -> Change | None:
+def _decide(task: Task, fact: facts.Unusual, now: datetime) -> Change | None:
     match fact:
         case facts.Due():
             return _due(task, now)
@@ -155,11 +155,8 @@ def _retry_by_hand(task: Task, payload: str | None, now: datetime) -> Change:
     return Change(task, after, (_event(after, Kind.RETRIED, now, detail),))
 
 
-def _settle(task: Task, fact: WorkerFact, now: datetime) -> Change:
-    if task.state is not State.RUNNING or (task.token is not fact.token and task.token != fact.token):
-        raise ClaimLost(task.id)
-    if isinstance(fact, facts.Returned):
-        return _completed(task, fact.result, now)
+def _settle(task: Task, fact: facts.Unreturned, now: datetime) -> Change:
+    _check_claim(task, fact.token)
     if task.cancelling or isinstance(fact, facts.Stopped):
         return _cancelled(task, now)
     match fact:
@@ -177,18 +174,24 @@ def _settle(task: Task, fact: WorkerFact, now: datetime) -> Change:
             return _crashed(task, failure, wait, now, MAX_CRASHES)
 
 
-def _completed(task: Task, result: str, now: datetime) -> Change:
+def _check_claim(task: Task, token: ClaimToken) -> None:
+    if task.state is not State.RUNNING or (task.token is not token and task.token != token):
+        raise ClaimLost(task.id)
+
+
+def _completed(task: Task, fact: facts.Returned, now: datetime) -> Change:
     """Completed, whatever went before: the errors of earlier attempts are in its story, not in its row.
 
     What ``changed`` would do, written out: nearly all tasks end here.
     """
+    _check_claim(task, fact.token)
     after = {**vars(task)}
     after["state"] = State.COMPLETED
     after["reason"] = None
     after["version"] = task.version + 1
     after["lease_until"] = None
     after["finished_at"] = now
-    after["result"] = result
+    after["result"] = fact.result
     after["error"] = None
     after["cancelling"] = False
     return Change(task, of(after))

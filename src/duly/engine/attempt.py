@@ -20,6 +20,8 @@ class Attempt:
     claimed_at: float
     began: float
     slot: Slot
+    timed: bool = False
+    """Its time-out has begun: it was not over at once."""
     posted: bool = False
     """Its settle is on its way: nobody waits for it here, but its slot and its lease are kept."""
     warden: "asyncio.Task[None] | None" = None

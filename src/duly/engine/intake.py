@@ -88,7 +88,7 @@ class Intake:
         self._start = start
         self._queues = list(demand.queues)
         self._loop = asyncio.get_running_loop()
-        self._taken: dict[Held, Slot] = {}
+        self._taken: set[Slot] = set()
         self._broken: set[Held] = set()
         """Claims whose attempt ended by a fault of ours: their lease will run out, and they begin no second time."""
         self._wake = asyncio.Event()
@@ -209,7 +209,7 @@ class Intake:
         claims = await self._store.roster.claims(self._demand.worker)
         own = [task for task in claims if task.queue in self._demand.queues]  # a worker may have another intake
         self._broken &= {(task.id, task.claim) for task in own}
-        begun = self._broken.union(self._taken)
+        begun = self._broken.union(slot.held for slot in self._taken)
         lost = [task for task in own if (task.id, task.claim) not in begun]
         claimed_at = time.monotonic()
         kept = await self._store.tasks.renew([Renewal(task.id, task.claim) for task in lost], self._demand.lease)
@@ -221,17 +221,18 @@ class Intake:
     def _begin(self, task: Task, claimed_at: float) -> None:
         self.started += 1
         slot = Slot(task, self._freed)
-        self._taken[slot.held] = slot
+        self._taken.add(slot)
         slot.holder = self._loop.create_task(self._attempt(task, claimed_at, slot))
 
-    def _freed(self, held: Held) -> None:
+    def _freed(self, slot: Slot) -> None:
         """A slot that is free again is a reason to look where there was none: else the last look found no more.
 
         Or where it found nothing although somebody had rung: a settle that was refused may have locked what was meant.
         """
         wanted = not self._free or self._unsure or self._closed or self._outrun
-        if self._taken.pop(held).broken:
-            self._broken.add(held)
+        self._taken.remove(slot)
+        if slot.broken:
+            self._broken.add(slot.held)
         if wanted:
             self._wake.set()
 
@@ -248,7 +249,7 @@ class Intake:
 
     def _abandon(self) -> None:
         """Cancel what still runs, and wait for none of it."""
-        for slot in self._taken.values():
+        for slot in self._taken:
             slot.abandon()
 
     async def _pause(self) -> None:

@@ -117,12 +117,11 @@ class LeaseKeeper:
 
         The lease is kept until ``release``; that a claim is gone is no news from now on.
         """
-        with self._lock:
-            held = self._of(running)
-            if held is None:
-                return None
-            held.settling = True
-            return held.progress
+        held = self._of(running)
+        if held is None:
+            return None
+        held.settling = True
+        return held.progress
 
     async def verify(self, tasks: TaskStore, running: Running) -> bool:
         """Renew this one now, through the given store, and say whether the claim still holds."""

@@ -95,10 +95,15 @@ class Runner:
 
     def _end(self, attempt: Attempt) -> None:
         """Nothing more is done for it. A second time nothing happens."""
-        self._deadlines.stop(attempt.running)
+        if attempt.timed:
+            self._deadlines.stop(attempt.running)
         self._running.discard(attempt.running)
         self._tools.keeper.release(attempt.running)
         attempt.slot.free()
+
+    def _begin_timeout(self, attempt: Attempt) -> None:
+        attempt.timed = True
+        self._deadlines.start(attempt.running, attempt.began)
 
     async def _sure_of(self, attempt: Attempt) -> bool:
         return time.monotonic() - attempt.claimed_at < self._sure or await self._still_ours(attempt)
@@ -153,7 +158,7 @@ class Runner:
         """What the handler's end means; None: it was left behind, and settled."""
         running = attempt.running
         if attempt.type.executor == "process" or (running.task.alone and attempt.type.found_again):
-            self._deadlines.start(running, attempt.began)
+            self._begin_timeout(attempt)
             sure = partial(self._sure_of, attempt)
             return await self._tools.processes.run(running, attempt.type, attempt.judge, sure)
         try:
@@ -175,7 +180,7 @@ class Runner:
 
     async def _in_loop(self, attempt: Attempt, begun: Begun) -> Caught:
         """The rest of a handler that has something to wait for."""
-        self._deadlines.start(attempt.running, attempt.began)
+        self._begin_timeout(attempt)
         over, cancels = partial(self._over, attempt), self._tools.last_resort is not None
         inline = Inline(attempt.slot.holder, over, cancels=cancels, parting=self._tools.parting)
         caught = await inline.rest(attempt.running, begun)
@@ -184,7 +189,7 @@ class Runner:
         return caught
 
     async def _in_thread(self, attempt: Attempt, arguments: Mapping[str, object]) -> Caught:
-        self._deadlines.start(attempt.running, attempt.began)
+        self._begin_timeout(attempt)
         call = in_thread(self._tools.threads, attempt.type, arguments)
         cancels = self._tools.last_resort is not None
         vigil = Vigil(attempt.running, call, cancels=cancels, parting=self._tools.parting)

@@ -12,11 +12,11 @@ Held = tuple[TaskId, ClaimToken]
 class Slot:
     """Taken by one attempt, until that is settled, refused, or left behind."""
 
-    __slots__ = ("_freed", "_waiter", "abandoned", "broken", "held", "holder")
+    __slots__ = ("_freed", "_task", "_waiter", "abandoned", "broken", "holder")
 
-    def __init__(self, task: Task, freed: Callable[[Held], None]) -> None:
-        self.held: Held = (task.id, task.claim)
-        self._freed: Callable[[Held], None] | None = freed
+    def __init__(self, task: Task, freed: "Callable[[Slot], None]") -> None:
+        self._task = task
+        self._freed: Callable[[Slot], None] | None = freed
         self._waiter: asyncio.Future[None] | None = None
         self.holder: asyncio.Task[None] | None = None
         """Works for the attempt now; None while its settle is on its way."""
@@ -24,6 +24,11 @@ class Slot:
         """Nobody waits for the attempt any more: it was cancelled, and ends without settling."""
         self.broken = False
         """The attempt ended by a fault of ours, and without settling."""
+
+    @property
+    def held(self) -> Held:
+        """What is worked on in it."""
+        return self._task.id, self._task.claim
 
     @property
     def taken(self) -> bool:
@@ -34,7 +39,7 @@ class Slot:
         """Let another attempt have it. A second time nothing happens."""
         freed, self._freed = self._freed, None
         if freed is not None:
-            freed(self.held)
+            freed(self)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
