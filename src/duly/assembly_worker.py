@@ -1,11 +1,8 @@
 """Puts a worker together, on what :mod:`duly.assembly` opened."""
 
 import asyncio
-from contextvars import ContextVar
 from datetime import timedelta
 from importlib.metadata import version
-
-from structlog.contextvars import STRUCTLOG_KEY_PREFIX, bind_contextvars
 
 from duly.assembly import Core, open_core, process_name
 from duly.domain.task import DEFAULT_QUEUE, Task, WorkerId
@@ -17,6 +14,7 @@ from duly.engine.workshop import WorkerOptions, WorkerParts
 from duly.links.ringing import WiredBell
 from duly.parts import courier_of
 from duly.settings import Settings
+from duly.telemetry.context import REQUEST_ID, TASK
 from duly.telemetry.tracing import trace_child
 
 STALL_WARNING = timedelta(seconds=5)
@@ -81,12 +79,8 @@ def worker_parts(core: Core) -> WorkerParts:
     )
 
 
-_TASK: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}task")
-"""What structlog puts on a line as ``task``: its own ``bind_contextvars`` takes three times as long to set it."""
-
-
 def _bind(task: Task) -> None:
     """Put the task on every log line of its attempt, which has a context of its own."""
-    _TASK.set(task.id_text)
+    TASK.set(task.id_text)
     if task.request_id is not None:
-        bind_contextvars(request_id=task.request_id)
+        REQUEST_ID.set(task.request_id)

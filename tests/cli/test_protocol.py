@@ -1,16 +1,20 @@
 """A connection: an answer leaves in one packet, offers of another protocol are passed by, endless heads refused."""
 
 import asyncio
+import logging
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 
-from duly.cli.cork import LINGER, Cork
+from duly.cli.cycle import Cycle
+from duly.cli.lingering import LINGER
 from duly.cli.protocol import LARGEST_HEAD, Http
 
 Answer = Callable[[Send], Awaitable[None]]
@@ -55,7 +59,9 @@ async def serving(answer: Answer, keep_alive: int = 5) -> AsyncIterator[socket.s
 @asynccontextmanager
 async def connected(app: ASGIApp, keep_alive: int = 5) -> AsyncIterator[socket.socket]:
     """A connection to a server of this application."""
-    config = uvicorn.Config(app, http=Http, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
+    config = uvicorn.Config(
+        app, http=Http, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.setblocking(False)
@@ -76,49 +82,110 @@ async def telling_its_body(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def answering(wire: Wire) -> tuple[Cycle, Callable[[Message], Awaitable[None]]]:
+    """A GET that is to be answered on this wire, and how it is."""
+    cycle = Cycle(
+        scope={"type": "http", "method": "GET"},  # type: ignore[typeddict-item]  # what matters of it here
+        transport=wire,
+        flow=FlowControl(wire),
+        logger=logging.getLogger(),
+        access_logger=logging.getLogger(),
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=lambda: None,
+    )
+    return cycle, cast("Callable[[Message], Awaitable[None]]", cycle.send)
+
+
 async def packet(client: socket.socket) -> bytes:
     """What arrives next."""
     return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65_536), 10)
 
 
-async def test_head_and_body_are_sent_at_once() -> None:
-    wire = Wire()
-    cork = Cork(wire, asyncio.get_running_loop(), lambda: False)
-
-    cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    cork.write(b"true")
-    cork.write(b"false")
-    await asyncio.sleep(0)
-
-    assert wire.sent == [b"HTTP/1.1 200 OK\r\n\r\ntrue", b"false"]
-
-
-async def test_a_head_is_sent_before_the_connection_is_closed() -> None:
-    wire = Wire()
-    cork = Cork(wire, asyncio.get_running_loop(), lambda: False)
-
-    cork.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-    cork.close()
-
-    assert wire.sent == [b"HTTP/1.1 204 No Content\r\n\r\n", b"closed"]
-
-
-async def test_a_head_whose_body_is_late_does_not_wait_for_it() -> None:
-    seen = asyncio.Event()
-
+@pytest.mark.parametrize("more", [{}, {"more_body": True}], ids=["whole", "in parts"])
+async def test_head_and_body_are_sent_at_once(more: dict[str, object]) -> None:
     async def answer(send: Send) -> None:
         await send(HEAD)
-        await seen.wait()
-        await send(BODY)
+        await asyncio.sleep(0.05)
+        await send({**BODY, **more})
+        if more:
+            await send({"type": "http.response.body"})
 
     async with serving(answer) as client:
         client.sendall(ASKED)
-        first = await packet(client)
-        seen.set()
-        rest = await packet(client)
+        whole = b""
+        while not whole.endswith(b"true"):
+            whole += await packet(client)
 
-    assert first.endswith(b"\r\n\r\n")
-    assert rest == b"true"
+    head, _, body = whole.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert head.endswith(b"\r\ncontent-length: 4")
+    assert body == b"true"
+
+
+async def test_a_whole_answer_is_one_packet() -> None:
+    wire = Wire()
+    cycle, send = answering(wire)
+
+    await send(HEAD)
+    await send(BODY)
+
+    assert wire.sent == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue"]
+    assert cycle.response_complete
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_it() -> None:
+    wire = Wire()
+
+    _, send = answering(wire)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    assert wire.sent == [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"]
+
+
+async def test_an_application_that_fails_before_its_body_gives_way_to_500() -> None:
+    async def answer(send: Send) -> None:
+        await send(HEAD)
+        raise RuntimeError
+
+    async with serving(answer) as client:
+        client.sendall(ASKED)
+        whole = await packet(client)
+
+    assert whole.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\0"])
+async def test_a_field_cannot_bring_another_one_in(value: bytes) -> None:
+    wire = Wire()
+    _, send = answering(wire)
+    await send({**HEAD, "headers": [*HEAD["headers"], (b"x-request-id", value)]})
+
+    with pytest.raises(RuntimeError):
+        await send(BODY)
+    assert wire.sent == []
+
+
+async def test_an_answer_that_says_so_closes_its_connection() -> None:
+    wire = Wire()
+    _, send = answering(wire)
+
+    await send({**HEAD, "headers": [*HEAD["headers"], (b"connection", b"close")]})
+    await send(BODY)
+
+    assert b"".join(wire.sent).endswith(b"\r\nconnection: close\r\n\r\ntrueclosed")
+
+
+async def test_a_body_of_another_length_than_was_said_is_no_answer() -> None:
+    wire = Wire()
+    _, send = answering(wire)
+    await send(HEAD)
+
+    with pytest.raises(RuntimeError):
+        await send({"type": "http.response.body", "body": b"falsehood"})
 
 
 async def test_one_connection_gives_many_answers() -> None:

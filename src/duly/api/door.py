@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from duly.api.count import Count
 from duly.api.fields import Fields, fields_of
@@ -16,6 +15,7 @@ from duly.api.headers import request_id
 from duly.api.problems import TABLE, internal_problem, problem
 from duly.domain.errors import StoreUnavailable
 from duly.domain.identity import Forbidden
+from duly.telemetry import context
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -45,7 +45,7 @@ class Door:
         fields = fields_of(scope)
         name = scope[REQUEST_ID] = request_id(fields.first(b"x-request-id"))
         answer = _Answer(send, name)
-        bound = bind_contextvars(request_id=name)
+        bound = context.REQUEST_ID.set(name)
         try:
             if self._allowed_hosts is not None:
                 check_hosts(fields, self._allowed_hosts)
@@ -63,7 +63,7 @@ class Door:
                 raise
             await internal_problem(scope)(scope, receive, answer.send)
         finally:
-            reset_contextvars(**bound)
+            context.REQUEST_ID.reset(bound)
             if answer.status and self._count is not None:
                 self._count(scope, answer.status, answer.took)
 

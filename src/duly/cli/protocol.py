@@ -3,9 +3,11 @@
 import asyncio
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from duly.cli.cork import Cork
+from duly.cli.cycle import Cycle
+from duly.cli.lingering import Lingering
 
 LARGEST_HEAD = 65_536
 """Bytes. Of a head that goes on after so many, or of trailers, the parser would keep all that comes."""
@@ -15,7 +17,7 @@ _TOO_LARGE = "The head of the request is too large."
 
 
 class Http(HttpToolsProtocol):
-    """On a Cork, and with one timer for an idle connection instead of a new one for each answer.
+    """With a Cycle for each request, a Lingering end, and one timer for an idle connection.
 
     No other protocol is spoken: a request that offers one (``Upgrade``) is served as if it had not (RFC 9110 section
     7.8). Its parser takes all that follows such a head for the other protocol, and uvicorn drops it. Java's client
@@ -33,7 +35,7 @@ class Http(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See asyncio.Protocol."""
-        super().connection_made(Cork(transport, self.loop, lambda: self._unread))
+        super().connection_made(Lingering(transport, self.loop, lambda: self._unread))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -84,6 +86,10 @@ class Http(HttpToolsProtocol):
         self._unread = True
         if not (self.parser.should_upgrade() and self._offers()):
             super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.__class__ = Cycle  # uvicorn makes it, and asks nobody of which class
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """See HttpToolsProtocol."""

@@ -1,9 +1,10 @@
 """UUIDv7 (RFC 9562 §5.7): milliseconds since 1970, then 74 bits."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 TAIL_BITS = 74
+_new, _set = object.__new__, object.__setattr__
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 
 
@@ -16,4 +17,7 @@ def uuid7(millisecond: int, tail: int) -> UUID:
     """The id of this millisecond with this tail, of which 74 bits count."""
     tail &= (1 << TAIL_BITS) - 1
     upper, lower = tail >> 62, tail & ((1 << 62) - 1)
-    return UUID(int=(millisecond << 80) | (upper << 64) | _VERSION_AND_VARIANT | lower)
+    made = _new(UUID)  # its constructor, which looks for five forms of an id, takes three times as long
+    _set(made, "int", (millisecond << 80) | (upper << 64) | _VERSION_AND_VARIANT | lower)
+    _set(made, "is_safe", SafeUUID.unknown)
+    return made

@@ -1,4 +1,4 @@
-"""Answers over HTTP in one packet: uvicorn writes a head and its body apart, and uvloop sends each at once."""
+"""A connection that ends without losing its last answer on the way."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,14 +10,9 @@ LINGER = timedelta(seconds=2)
 Closed with something unread, it would be reset, and the client might never see that answer (RFC 9112 section 9.6).
 """
 
-_HEAD = b"HTTP/"
 
-
-class Cork(asyncio.Transport):
-    """Keeps the head of an answer until its body follows, or for one turn of the loop where none does yet.
-
-    While something is ``unread`` it closes in two steps: it says that no more comes from here, and takes what comes.
-    """
+class Lingering(asyncio.Transport):
+    """Closes in two steps while something is ``unread``: it says that no more comes from here, and takes what comes."""
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, unread: Callable[[], bool]
@@ -26,23 +21,11 @@ class Cork(asyncio.Transport):
         self._transport = transport
         self._loop = loop
         self._unread = unread
-        self._head = b""
         self._lingers = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """See asyncio.Transport."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif data[:5] == _HEAD:
-            self._head = bytes(data)
-            self._loop.call_soon(self._let_go)
-        else:
-            self._transport.write(data)
+        self.write = transport.write  # type: ignore[method-assign]  # each answer passes here
 
     def close(self) -> None:
         """See asyncio.Transport. Once more: at once."""
-        self._let_go()
         if self.is_closing() or not self._unread():
             self._transport.close()
             return
@@ -70,8 +53,3 @@ class Cork(asyncio.Transport):
     def abort(self) -> None:
         """See asyncio.Transport."""
         self._transport.abort()
-
-    def _let_go(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
