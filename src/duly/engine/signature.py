@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import IOBase
 from types import GenericAlias
-from typing import Annotated, Any, NotRequired, get_type_hints
+from typing import Annotated, Any, NamedTuple, NotRequired, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -67,43 +67,38 @@ class Signature:
     """The name of the parameter that takes the Context, if there is one."""
     payload: type[BaseModel]
     """Its fields are called ``field_0``, ``field_1``, … and have the parameters' names as aliases."""
-    arguments: TypeAdapter[dict[str, object]] | None
-    """Makes of a payload's text what it makes of it, in half the time; None: a default is pydantic's to see to."""
+    arguments: "Arguments | None"
+    """Do what it does, in half the time; None: a default is pydantic's to see to."""
     result: TypeAdapter[Any]
     fitting: str | None
     """A result whose text begins like this fits, whatever comes then; None: each must be looked at."""
     carrier: TypeAdapter[Any]
-    """Has the result as its one item: inside a tuple it is written under our own rules about NaN."""
+    """Has the result as its one item."""
 
     def encode(self, arguments: Mapping[str, object]) -> str:
         """The stored payload for these arguments, as the handler would take them. Raises Invalid."""
         unknown = [Flaw(f"/payload/{name}", "unexpected argument") for name in arguments if name not in self.parameters]
         if unknown:
             raise Invalid("The arguments do not fit the handler's signature.", unknown)
-        model = self._model(arguments)
         try:
-            text = _ascii(self.payload.__pydantic_serializer__, model, as_given=True)
+            text = (
+                None
+                if self.arguments is None
+                else _carried(self.arguments.carrier.serializer, arguments, as_given=True)
+            )
             if text is None:
-                text = encoded(
-                    model.model_dump(mode="json", by_alias=True, exclude_unset=True, round_trip=True, warnings=False)
-                )
+                text = self._encoded(arguments)
         except ValueError as error:
             raise Invalid("The arguments cannot be stored as JSON.", [Flaw("/payload", str(error))]) from error
         _check_faithful(arguments, self.decode(text))
         return text
 
-    def _model(self, arguments: Mapping[str, object]) -> BaseModel:
-        """The payload, not checked yet. Where nothing is left to defaults it is made without a look at each field."""
+    def _encoded(self, arguments: Mapping[str, object]) -> str:
         given = {name: arguments[of] for name, of in zip(self.fields, self.parameters, strict=True) if of in arguments}
-        if len(given) < len(self.fields):
-            return self.payload.model_construct(None, **given)
-        model = self.payload.__new__(self.payload)
-        set_slot = object.__setattr__  # as model_construct does, which is five times as slow
-        set_slot(model, "__dict__", given)
-        set_slot(model, "__pydantic_fields_set__", set(given))
-        set_slot(model, "__pydantic_extra__", None)
-        set_slot(model, "__pydantic_private__", None)
-        return model
+        model = self.payload.model_construct(None, **given)  # not checked yet
+        return encoded(
+            model.model_dump(mode="json", by_alias=True, exclude_unset=True, round_trip=True, warnings=False)
+        )
 
     def decode(self, text: str) -> dict[str, object]:
         """The arguments for the handler, where they are not its own defaults.
@@ -112,7 +107,7 @@ class Signature:
         """
         try:
             if self.arguments is not None:
-                arguments: dict[str, object] = self.arguments.validator.validate_json(text)
+                arguments: dict[str, object] = self.arguments.adapter.validator.validate_json(text)
                 return arguments
             model = self.payload.__pydantic_validator__.validate_json(text)
         except ValidationError as error:
@@ -122,12 +117,10 @@ class Signature:
     def encode_result(self, value: object) -> str:
         """The stored result. Raises ResultInvalid when JSON cannot carry it or it does not fit the annotation."""
         try:
-            text = _ascii(self.carrier.serializer, (value,), as_given=False)
+            text = _carried(self.carrier.serializer, value, as_given=False)
             if text is None:
                 [dumped] = self.carrier.dump_python((value,), mode="json", by_alias=True, warnings=False)
                 text = encoded(dumped)
-            else:
-                text = text[1:-1]
             if self.fitting is None or not text.startswith(self.fitting):
                 self.result.validator.validate_json(text, strict=True)
         except ValidationError as error:
@@ -138,16 +131,24 @@ class Signature:
         return text
 
 
-def _ascii(serializer: SchemaSerializer, value: object, *, as_given: bool) -> str | None:
+class Arguments(NamedTuple):
+    """A payload as a dictionary, by the parameters' names. What is missing there the function itself fills in."""
+
+    adapter: TypeAdapter[dict[str, object]]
+    carrier: TypeAdapter[Any]
+    """Has it as its one item."""
+
+
+def _carried(carrier: SchemaSerializer, value: object, *, as_given: bool) -> str | None:
     """The value as ``plain`` has it. None: look closer.
 
     A payload is kept as it was given, without what defaults and computed fields would add; a result is shown with them.
     """
     try:
-        text = serializer.to_json(value, by_alias=True, exclude_unset=as_given, round_trip=as_given, warnings=False)
+        text = carrier.to_json((value,), by_alias=True, exclude_unset=as_given, round_trip=as_given, warnings=False)
     except ValueError:  # it has what text cannot have
         return None
-    return plain(text)
+    return plain(text[1:-1])
 
 
 def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
@@ -158,19 +159,18 @@ def flaws(error: ValidationError, prefix: str) -> list[Flaw]:
 
 def _check_faithful(given: Mapping[str, object], taken: Mapping[str, object]) -> None:
     """Refuse what JSON changes without a word: a SecretStr comes as ten asterisks, an open file as its lines."""
-    changed = [
-        name
-        for name, value in given.items()
-        if isinstance(value, IOBase) or (_comparable(value, taken[name]) and value != taken[name])
-    ]
+    changed = [name for name, value in given.items() if not _came_back(value, taken[name])]
     if changed:
         flaws = [Flaw(f"/payload/{name}", "does not come back from JSON as it was given") for name in changed]
         raise Invalid("The arguments cannot be stored as JSON.", flaws)
 
 
-def _comparable(given: object, taken: object) -> bool:
-    """Whether the two can be told apart by more than their identity; what was converted on the way is another type."""
-    return type(given) is type(taken) and type(given).__eq__ is not object.__eq__
+def _came_back(given: object, taken: object) -> bool:
+    """What was converted on the way is of another type, and some things can be told apart by their identity only."""
+    kind = type(given)
+    if kind is type(taken):
+        return kind.__eq__ is object.__eq__ or given == taken
+    return not isinstance(given, IOBase)
 
 
 def signature_of(function: Callable[..., object], name: str) -> Signature:
@@ -189,8 +189,6 @@ def signature_of(function: Callable[..., object], name: str) -> Signature:
         returned = hints.get("return", Any)
         result: TypeAdapter[Any] = TypeAdapter(returned)
         result.json_schema(mode="serialization")
-        carried: Any = GenericAlias(tuple, (returned,))
-        carrier: TypeAdapter[Any] = TypeAdapter(carried, config=_STRICT_FLOATS)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise Misconfigured(f"Handler {name!r} has an annotation that JSON cannot carry: {error}") from error
     return Signature(
@@ -201,7 +199,7 @@ def signature_of(function: Callable[..., object], name: str) -> Signature:
         arguments=arguments,
         result=result,
         fitting=next((text for schema, text in _FITTING if schema == result.core_schema), None),
-        carrier=carrier,
+        carrier=_carrier(returned),
     )
 
 
@@ -235,13 +233,16 @@ def _payload_model(name: str, parameters: list[inspect.Parameter], hints: Mappin
     return model
 
 
+def _carrier(kind: object) -> TypeAdapter[Any]:
+    """Inside a tuple things are written under our own rules about NaN."""
+    carried: Any = GenericAlias(tuple, (kind,))
+    return TypeAdapter(carried, config=_STRICT_FLOATS)
+
+
 def _arguments(
     payload: type[BaseModel], parameters: list[inspect.Parameter], hints: Mapping[str, Any]
-) -> TypeAdapter[dict[str, object]] | None:
-    """The same as a dictionary, by the parameters' names. What is missing there the function itself fills in.
-
-    None, where that would make a difference: a default that is checked, or that a handler might change for all others.
-    """
+) -> Arguments | None:
+    """None, where they would make a difference: a default that is checked, or that a handler might change for all."""
     defaults = [parameter.default for parameter in parameters]
     if not all(map(_hashable, defaults)) or any(field.validate_default for field in payload.model_fields.values()):
         return None
@@ -250,7 +251,8 @@ def _arguments(
         kind: Any = Annotated[hints.get(parameter.name, Any), Field(alias=parameter.name)]
         types[parameter.name] = kind if parameter.default is inspect.Parameter.empty else NotRequired[kind]
     make: Any = TypedDict  # whose fields are known only now
-    return TypeAdapter(with_config(_CLOSED)(make(payload.__name__, types)))
+    made = with_config(_CLOSED)(make(payload.__name__, types))
+    return Arguments(TypeAdapter(made), _carrier(made))
 
 
 def _hashable(value: object) -> bool:

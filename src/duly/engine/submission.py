@@ -44,6 +44,10 @@ class Submission(NamedTuple):
     """Told each time that the task has become final."""
 
 
+_CHOICES = slice(Submission._fields.index("queue"), Submission._fields.index("request_id"))
+_NO_CHOICE = Submission("", None)[_CHOICES]
+
+
 def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: TaskId, now: datetime) -> Task:
     """The new task, ready to be stored. Raises UnknownType, TooLarge, Invalid (naming every place)."""
     known = handlers.find(wanted.type)
@@ -102,6 +106,8 @@ def _payload(wanted: Submission, known: TaskType, limits: Limits, found: list[Fl
 
 
 def _flaws(wanted: Submission, limits: Limits, now: datetime) -> list[Flaw]:
+    if wanted[_CHOICES] == _NO_CHOICE and wanted.callback_url is None:
+        return []  # nothing that could be wrong, as with most
     found: list[Flaw] = []
     if wanted.delay is not None and wanted.run_at is not None:
         found.append(Flaw("/run_at", "give either delay or run_at, not both"))
