@@ -74,9 +74,10 @@ def level_of(name: str, facts: Mapping[str, object]) -> int:
     """The level of an event; that of an attempt's one line follows its outcome: only a person revives what failed."""
     if name != "task.settled":
         return LEVELS.get(name, INFO)
-    if facts.get("outcome") == "failed":
+    outcome = facts.get("outcome")
+    if outcome == "failed":
         return ERROR
-    return WARNING if facts.get("reason") in COPED_WITH else INFO
+    return WARNING if outcome != "completed" and facts.get("reason") in COPED_WITH else INFO
 
 
 def _key(key: str, value: object) -> str:
