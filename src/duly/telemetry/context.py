@@ -1,9 +1,15 @@
-"""What stands on every log line of a request or an attempt, as structlog finds it in the context."""
+"""What stands on every log line of a request or an attempt, put where structlog looks for it."""
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 
-from structlog.contextvars import STRUCTLOG_KEY_PREFIX
+from structlog.contextvars import bind_contextvars
 
-REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
-TASK: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}task")
-"""structlog's own ``bind_contextvars`` takes three times as long to set them."""
+
+def _variable(name: str) -> ContextVar[str]:
+    """The one of structlog. To set it directly takes a third of the time that ``bind_contextvars`` does."""
+    variable: ContextVar[str] = Context().run(bind_contextvars, **{name: ""})[name].var
+    return variable
+
+
+REQUEST_ID = _variable("request_id")
+TASK = _variable("task")
