@@ -19,7 +19,7 @@ run: .venv/run ## Serve the tour at http://127.0.0.1:8000 (PORT=8123 for another
 	@exec $(BIN)/duly dev tour.app:duly --app-dir examples --port $(PORT)
 
 test: .venv/dev ## Run the tests, JOBS=3 at a time; what cannot run on this machine is named at the end (ARGS="-k lease" for some)
-	@$(BIN)/python -m pytest -m "not full" --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not full" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev ## Check form, types, layers, and for known weaknesses
 	$(BIN)/ruff format --check

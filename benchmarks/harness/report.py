@@ -15,8 +15,8 @@ README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "performance.md"
 BEYOND = ROOT / "docs" / "operate" / "beyond-one-machine.md"
 PLOTS = ROOT / "docs" / "plots"
-OTHER = "other-machine"
-"""A folder of results beside those that count: the same commands on a machine of another kind."""
+ELSEWHERE = {"other machine": "other-machine", "busy machine": "busy-machine"}
+"""Folders of results beside those that count: the same commands on a machine of another kind, or in worse company."""
 
 TOLD = {
     "aio-pika",
@@ -50,11 +50,10 @@ def write_documents(names: Sequence[str], folder: Path = results.KEPT) -> None:
 def blocks(names: Sequence[str], folder: Path = results.KEPT) -> Sequence[tuple[Path, str, str]]:
     """File, name and text of each marked block."""
     found = list(results.all_of(folder, list(names)))
-    elsewhere = list(results.all_of(folder / OTHER, list(names)))
     return [
         (README, "figures", goals_table(list(map(_bounded, found)))),
         (PAGE, "figures", goals_table(found)),
-        (PAGE, "other machine", goals_table(elsewhere)),
+        *[(PAGE, name, goals_table(list(results.all_of(folder / of, list(names))))) for name, of in ELSEWHERE.items()],
         (PAGE, "growth", plots(PLOTS)),
         (PAGE, "measurements", "\n\n".join(map(section, found)) or "Nothing was measured yet."),
         (BEYOND, "beyond", beyond.block(found)),
