@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -58,6 +59,16 @@ def test_a_value_that_can_be_told_from_others_by_its_identity_only_is_not_refuse
 def test_a_result_that_cannot_be_kept_or_does_not_fit_is_refused(annotation: Any, value: object) -> None:
     with pytest.raises(ResultInvalid):
         giving(annotation).encode_result(value)
+
+
+@pytest.mark.parametrize(("levels", "fits"), [(201, True), (202, False)])
+def test_a_result_is_nested_no_deeper_than_it_can_be_read(levels: int, fits: bool) -> None:  # a case
+    deep: list[Any] = []
+    for _ in range(levels - 1):
+        deep = [deep]
+
+    with nullcontext() if fits else pytest.raises(ResultInvalid):
+        giving(Any).encode_result(deep)
 
 
 def test_a_result_in_a_circle_is_refused() -> None:

@@ -47,6 +47,9 @@ _FITTING: Sequence[tuple[Mapping[str, object], str]] = (
 )
 """What pydantic makes of annotations that say little, and how the JSON begins that fits them."""
 
+SHALLOW = 400
+"""Characters of JSON that cannot be nested too deeply: pydantic reads 201 levels."""
+
 MOST_FLAWS = 100
 """So many places of one payload are named: each item of a long list may be wrong."""
 
@@ -71,7 +74,7 @@ class Signature:
     """Do what it does, in half the time; None: a default is pydantic's to see to."""
     result: TypeAdapter[Any]
     fitting: str | None
-    """A result whose text begins like this fits, whatever comes then; None: each must be looked at."""
+    """A result whose text begins like this fits, if it is not nested too deeply; None: each must be looked at."""
     carrier: TypeAdapter[Any]
     """Has the result as its one item."""
 
@@ -81,13 +84,8 @@ class Signature:
         if unknown:
             raise Invalid("The arguments do not fit the handler's signature.", unknown)
         try:
-            text = (
-                None
-                if self.arguments is None
-                else _carried(self.arguments.carrier.serializer, arguments, as_given=True)
-            )
-            if text is None:
-                text = self._encoded(arguments)
+            quick = self.arguments and _carried(self.arguments.carrier.serializer, arguments, as_given=True)
+            text = quick or self._encoded(arguments)
         except ValueError as error:
             raise Invalid("The arguments cannot be stored as JSON.", [Flaw("/payload", str(error))]) from error
         _check_faithful(arguments, self.decode(text))
@@ -121,7 +119,7 @@ class Signature:
             if text is None:
                 [dumped] = self.carrier.dump_python((value,), mode="json", by_alias=True, warnings=False)
                 text = encoded(dumped)
-            if self.fitting is None or not text.startswith(self.fitting):
+            if self.fitting is None or len(text) > SHALLOW or not text.startswith(self.fitting):
                 self.result.validator.validate_json(text, strict=True)
         except ValidationError as error:
             places = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws(error, ""))
