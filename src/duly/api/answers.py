@@ -61,8 +61,6 @@ async def reasons_to_wait(service: Service, tasks: Sequence[Task]) -> list[str]:
         found = await service.tasks.waiting(tasks)
     except StoreUnavailable:
         return [NO_REASON] * len(tasks)
-    if len(found) == 1:
-        return [NO_REASON if why is None else waiting_json(why.reason, why.detail, why.until) for why in found]
     texts: dict[int, str] = {id(None): NO_REASON}
     for why in found:
         if why is not None and id(why) not in texts:

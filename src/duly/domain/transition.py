@@ -187,12 +187,10 @@ def _completed(task: Task, fact: facts.Returned, now: datetime) -> Change:
     _check_claim(task, fact.token)
     after = {**vars(task)}
     after["state"] = State.COMPLETED
-    after["reason"] = None
+    after["reason"] = after["lease_until"] = after["error"] = None
     after["version"] = task.version + 1
-    after["lease_until"] = None
     after["finished_at"] = now
     after["result"] = fact.result
-    after["error"] = None
     after["cancelling"] = False
     return Change(task, of(after))
 

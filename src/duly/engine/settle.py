@@ -75,7 +75,7 @@ class Settler:
     def _decided(self, task: Task, fact: WorkerFact, progress: str | None) -> Change:
         decided = decide(task, fact, self._clock.now())
         assert decided is not None  # noqa: S101  # only a cancel can change nothing
-        return decided if progress is None else with_progress(decided, progress)
+        return with_progress(decided, progress)
 
     async def _again(self, change: Change, fact: WorkerFact, progress: str | None) -> Task:
         """The change did not fit the row: look at it, and decide again while the claim holds."""

@@ -210,7 +210,7 @@ def claim_values(
 
 
 def claimed_of(row: Iterable[Any], known: Mapping[str, Any]) -> Task:
-    """The task of a row of CLAIMED_COLUMNS, as the claim has left it; what follows them is not looked at."""
+    """The task of a row of CLAIMED_COLUMNS, a line each, as the claim has left it; what follows is not looked at."""
     task = {**known}
     (
         precedence,
