@@ -116,11 +116,13 @@ def test_a_second_signal_ends_a_worker_whose_event_loop_stands_still(sqlite_scen
     """Signals waited for the event loop too: Ctrl-C had no effect until the handler let it move."""
     scene = sqlite_scene
     with scene.worker(DULY_GRACE="60s") as worker:
-        scene.effects.pid(scene.one("block", seconds=120))
+        task = scene.one("block", seconds=120)
+        scene.effects.pid(task)
         worker.process.send_signal(signal.SIGTERM)
         eventually(lambda: ended_by_another(worker), 60)
+    scene.client.cancel(task)  # or the worker of the next test stands still in it
 
-        assert worker.process.returncode == 130
+    assert worker.process.returncode == 130
 
 
 @pytest.mark.mistake(43)
