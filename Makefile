@@ -7,6 +7,8 @@ ARGS ?=
 B ?=
 JOBS ?= 3
 BIN := .venv/bin
+# The tests start hundreds of processes: each would compile all of Duly anew.
+unexport PYTHONDONTWRITEBYTECODE
 TYPED := $(patsubst %/app,%,$(wildcard examples/*/app))
 
 .DEFAULT_GOAL := help
@@ -18,8 +20,9 @@ help: ## Show this list
 run: .venv/run ## Serve the tour at http://127.0.0.1:8000 (PORT=8123 for another port)
 	@exec $(BIN)/duly dev tour.app:duly --app-dir examples --port $(PORT)
 
+# Of schemathesis only the command is used: its plugin takes seconds to load.
 test: .venv/dev ## Run the tests, JOBS=3 at a time; what cannot run on this machine is named at the end (ARGS="-k lease" for some)
-	@$(BIN)/python -m pytest -m "not full" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m "not full" -p no:schemathesis --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev ## Check form, types, layers, and for known weaknesses
 	$(BIN)/ruff format --check
