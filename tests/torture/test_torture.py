@@ -14,7 +14,6 @@ WITHIN = 900
 """Seconds: it ends by itself, on a machine that does much else besides."""
 
 
-
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return a_place(tmp_path)
