@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from duly.api.app import create_app
 from duly.domain.identity import Scope
@@ -45,11 +46,15 @@ class Guarded:
     """A service that asks, and what is behind it."""
 
     client: httpx.AsyncClient
+    app: FastAPI
     service: Service
     clock: FakeClock
     timer: Timer
     told: list[tuple[str, dict[str, object]]]
-    document: dict[str, Any]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return self.app.openapi()
 
     async def key(self, *scopes: Scope, **given: Any) -> str:
         """A new key, whole."""
@@ -111,7 +116,7 @@ def open_guarded(handlers: Handlers) -> Callable[..., Any]:
             service = replace(bare, access=access_of(store, timer, told, trust), quotas=quotas)
             app = create_app(service, allowed_hosts=None, **how)
             async with client_of(app) as client:
-                yield Guarded(client, service, clock, timer, told, app.openapi())
+                yield Guarded(client, app, service, clock, timer, told)
 
     return make
 
