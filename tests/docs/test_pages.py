@@ -41,13 +41,11 @@ def test_every_problem_has_a_page_and_every_page_a_problem():
         assert f"| {row.status} | [`{row.code}`]({row.code}.md) |" in listed
 
 
-GENERATED = [page for page in generate.pages() if page.name != "mistakes.md"]
-
-
-@pytest.mark.parametrize("page", GENERATED, ids=lambda page: str(page.relative_to(DOCS)))
-def test_generated_pages_are_up_to_date(page: Path):
+def test_generated_pages_are_up_to_date():
     """If not: `make docs`."""
-    assert page.read_text(encoding="utf-8") == generate.pages()[page]
+    made = {page: text for page, text in generate.pages().items() if page.name != "mistakes.md"}
+
+    assert [page for page, text in made.items() if page.read_text(encoding="utf-8") != text] == []
 
 
 @pytest.mark.full
