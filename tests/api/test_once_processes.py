@@ -47,7 +47,7 @@ def test_of_fifty_equal_requests_at_two_processes_one_makes_a_task_also_across_a
         place.env["DULY_DATABASE_URL"] = database
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        assert place.run("migrate").returncode == 0
+        place.migrate()
         with place.duly("api", "app:duly", "--port", str(port), "--processes", "2") as running:
             eventually(lambda: answers(url))
             first = asyncio.run(_posts(url, 50))

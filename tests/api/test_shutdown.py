@@ -17,7 +17,7 @@ def test_open_streams_and_long_waits_do_not_hold_up_the_end(tmp_path: Path):
     place = a_place(tmp_path)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    assert place.run("migrate").returncode == 0
+    place.migrate()
     with place.duly("api", "app:duly", "--port", str(port)) as running:
         eventually(lambda: answers(url))
         body = {"type": "text.reverse", "payload": {"text": "hello"}}

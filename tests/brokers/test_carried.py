@@ -22,7 +22,7 @@ def _post(url, **body):
 @pytest.mark.mistake(5)
 def test_a_broker_sees_ids_and_nothing_of_a_payload(redis, tmp_path):
     place = a_place(tmp_path)
-    assert place.run("migrate").returncode == 0
+    place.migrate()
     url = f"http://127.0.0.1:{free_port()}"
     raw = Redis.from_url(redis.url)
     with place.duly("api", "app:duly", "--port", url.rpartition(":")[2], DULY_BROKER_URL=redis.url) as api:
@@ -45,7 +45,7 @@ def test_a_broker_sees_ids_and_nothing_of_a_payload(redis, tmp_path):
 def test_no_message_is_held_open_while_its_task_runs(rabbit, tmp_path):
     """RabbitMQ closes the channel of who holds a message for half an hour; the lease is the database's."""
     place, held = a_place(tmp_path), tmp_path / "held"
-    assert place.run("migrate").returncode == 0
+    place.migrate()
     url = f"http://127.0.0.1:{free_port()}"
     env = {"DULY_BROKER_URL": rabbit.url}
     with (

@@ -15,7 +15,7 @@ SMALL = ("bench", "--tasks", "100", "--callers", "8", "--samples", "10")
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     place = a_place(tmp_path)
-    Desk(place).migrate()
+    place.migrate()
     return place
 
 

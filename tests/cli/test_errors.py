@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.service import Desk, a_place
+from tests.support.service import a_place
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def migrated(place):
-    Desk(place).migrate()
+    place.migrate()
     return place
 
 

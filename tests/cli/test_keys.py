@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from tests.support.service import Desk, a_place
+from tests.support.service import a_place
 
 
 @pytest.fixture
 def place(tmp_path):
     made = a_place(tmp_path)
-    Desk(made).migrate()
+    made.migrate()
     return made
 
 

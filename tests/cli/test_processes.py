@@ -25,9 +25,8 @@ def place(tmp_path):
 @pytest.fixture
 def desk(place):
     """For submitting to a database that has its schema, and for looking at it."""
-    desk = Desk(place)
-    desk.migrate()
-    return desk
+    place.migrate()
+    return Desk(place)
 
 
 def url_of(port):

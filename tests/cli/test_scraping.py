@@ -38,7 +38,7 @@ def scraped(port: int) -> dict[tuple[str, ...], float]:
 @pytest.fixture
 def place(tmp_path):
     place = a_place(tmp_path)
-    Desk(place).migrate()
+    place.migrate()
     return place
 
 

@@ -82,7 +82,7 @@ async def test_a_stream_goes_on_after_the_api_was_killed_and_started_again(tmp_p
             seen.append(one.version)
         return one
 
-    assert place.run("migrate").returncode == 0
+    await asyncio.to_thread(place.migrate)
     async with AsyncClient(url) as client, asyncio.TaskGroup() as group:
         with place.duly("worker", "app:duly", "--queues", "slow"):
             with place.duly("api", "app:duly", "--port", str(port)) as api:

@@ -149,7 +149,7 @@ def test_an_address_of_something_else_is_refused():
 @pytest.mark.mistake(8)
 def test_two_api_processes_allow_no_more_together_and_go_on_without_redis(redis, tmp_path):
     place = a_place(tmp_path)
-    assert place.run("migrate").returncode == 0
+    place.migrate()
     key = place.run("keys", "create", "shop", "--scope", "admin").stdout.strip()
     env = {
         "DULY_AUTH": "required",

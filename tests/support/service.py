@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -94,6 +95,10 @@ class Place:
             process.kill()
             process.wait()
 
+    def migrate(self) -> None:
+        """As ``duly migrate`` does, without a process."""
+        asyncio.run(assembly.migrate(Settings(database_url=self.env["DULY_DATABASE_URL"])))
+
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """``duly`` with these arguments, to its end."""
         return subprocess.run(
@@ -133,9 +138,6 @@ class Desk:
         self._handlers = module.duly.handlers
         self._settings = Settings(database_url=place.env["DULY_DATABASE_URL"])
 
-    def migrate(self) -> None:
-        asyncio.run(assembly.migrate(self._settings))
-
     def submit(self, type_name: str, payload: object) -> TaskId:
         return asyncio.run(self._submit(Submission(type=type_name, payload=payload)))
 
@@ -143,8 +145,8 @@ class Desk:
         return asyncio.run(self._get(task_id))
 
     def wait(self, task_id: TaskId) -> Task:
-        eventually(lambda: self.get(task_id).final)
-        return self.get(task_id)
+        """The task, once it is final."""
+        return asyncio.run(self._wait(task_id))
 
     async def _submit(self, submission: Submission) -> TaskId:
         async with assembly.open_service(self._settings, self._handlers) as service:
@@ -153,6 +155,12 @@ class Desk:
     async def _get(self, task_id: TaskId) -> Task:
         async with assembly.open_service(self._settings, self._handlers) as service:
             return await service.tasks.get(task_id)
+
+    async def _wait(self, task_id: TaskId) -> Task:
+        async with assembly.open_service(self._settings, self._handlers) as service:
+            task = await service.tasks.wait(task_id, timedelta(minutes=2))
+        assert task.final, f"it is {task.state} still"
+        return task
 
 
 def a_place(folder: Path, app: str = APP) -> Place:

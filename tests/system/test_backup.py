@@ -38,8 +38,8 @@ def place(kind: str, tmp_path: Path) -> Iterator[Place]:
 
 
 def test_a_restored_backup_has_what_was_there_and_goes_on(place: Place, kind: str):
+    place.migrate()
     desk = Desk(place)
-    desk.migrate()
     before = desk.submit("text.reverse", {"text": "before"})
 
     typed(place, f"backup={kind}")

@@ -22,10 +22,10 @@ HELLO = {"type": "text.reverse", "payload": {"text": "a"}}
 def api(postgres_url, tmp_path):
     """The address of one API process on PostgreSQL, without a worker."""
     place = a_place(tmp_path)
-    env = {"DULY_DATABASE_URL": postgres_url}
-    assert place.run("migrate", **env).returncode == 0
+    place.env["DULY_DATABASE_URL"] = postgres_url
+    place.migrate()
     url = f"http://127.0.0.1:{free_port()}"
-    with place.duly("api", "app:duly", "--port", url.rpartition(":")[2], **env):
+    with place.duly("api", "app:duly", "--port", url.rpartition(":")[2]):
         eventually(lambda: answers(url))
         yield url
 

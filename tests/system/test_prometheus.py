@@ -14,7 +14,7 @@ from duly.client import Client
 from tests.observe.queries import RULES
 from tests.support.processes import eventually
 from tests.support.servers import free_port, missing
-from tests.support.service import Desk, a_place, answers
+from tests.support.service import a_place, answers
 
 pytestmark = [pytest.mark.system, pytest.mark.full, pytest.mark.timeout(400)]
 
@@ -73,7 +73,7 @@ def prometheus(folder: Path, *targets: int) -> Iterator[Prometheus]:
 
 def test_a_queue_without_a_worker_raises_the_alarm_until_one_comes(tmp_path):
     place = a_place(tmp_path)
-    Desk(place).migrate()
+    place.migrate()
     port, worker_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     with place.duly("api", "app:duly", "--port", str(port), "--processes", "2"):

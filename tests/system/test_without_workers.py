@@ -34,7 +34,7 @@ print(json.dumps({"imported": imported} | asyncio.run(main())))
 @pytest.mark.mistake(41)
 def test_importing_an_app_starts_nothing_and_opening_it_starts_no_worker(tmp_path):
     place = a_place(tmp_path)
-    assert place.run("migrate").returncode == 0
+    place.migrate()
 
     command = [sys.executable, "-c", textwrap.dedent(LOOKS)]
     done = subprocess.run(command, cwd=tmp_path, env=place.env, capture_output=True, text=True, timeout=60, check=True)
@@ -45,7 +45,7 @@ def test_importing_an_app_starts_nothing_and_opening_it_starts_no_worker(tmp_pat
 @pytest.mark.mistake(41)
 def test_as_many_api_processes_as_there_are_run_no_task(tmp_path):
     place = a_place(tmp_path)
-    assert place.run("migrate").returncode == 0
+    place.migrate()
     url = f"http://127.0.0.1:{free_port()}"
     with place.duly("api", "app:duly", "--processes", "3", "--port", url.rpartition(":")[2]):
         eventually(lambda: answers(url))
@@ -65,7 +65,7 @@ def test_as_many_api_processes_as_there_are_run_no_task(tmp_path):
 def test_when_every_process_is_killed_at_once_a_worker_of_the_same_host_takes_the_work_back(tmp_path):
     """Nothing that died holds a lock or a name: the next worker is another one, and sweeps after one lease."""
     place, held = a_place(tmp_path), tmp_path / "held"
-    assert place.run("migrate").returncode == 0
+    place.migrate()
     url = f"http://127.0.0.1:{free_port()}"
     api = ("api", "app:duly", "--port", url.rpartition(":")[2])
     env = {"DULY_LEASE": "1s"}
