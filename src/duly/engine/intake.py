@@ -13,6 +13,7 @@ from duly.domain.errors import StoreUnavailable
 from duly.domain.families import CLAIM_SIZE, CLAIM_TIME, CLAIMS_EMPTY
 from duly.domain.task import Task, TaskId, WorkerId
 from duly.engine.crowd import Crowd
+from duly.engine.eager import Eager
 from duly.engine.hints import Hints
 from duly.engine.slot import Held, Slot, Start
 from duly.ports.bell import Bell, Ear, queue_topic
@@ -87,7 +88,7 @@ class Intake:
         self._demand = demand
         self._start = start
         self._queues = list(demand.queues)
-        self._loop = asyncio.get_running_loop()
+        self._attempts = Eager()
         self._taken: set[Slot] = set()
         self._broken: set[Held] = set()
         """Claims whose attempt ended by a fault of ours: their lease will run out, and they begin no second time."""
@@ -222,7 +223,7 @@ class Intake:
         self.started += 1
         slot = Slot(task, self._freed)
         self._taken.add(slot)
-        slot.holder = self._loop.create_task(self._attempt(task, claimed_at, slot))
+        self._attempts.start(self._attempt(task, claimed_at, slot), slot)
 
     def _freed(self, slot: Slot) -> None:
         """A slot that is free again is a reason to look where there was none: else the last look found no more.
@@ -249,6 +250,7 @@ class Intake:
 
     def _abandon(self) -> None:
         """Cancel what still runs, and wait for none of it."""
+        self._attempts.close()
         for slot in self._taken:
             slot.abandon()
 

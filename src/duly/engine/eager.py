@@ -1,0 +1,90 @@
+"""Attempts that begin at once, one after another: only one that waits has an asyncio task to itself."""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
+from sys import getrefcount
+from types import coroutine
+from typing import Any
+from weakref import getweakrefcount
+
+from duly.engine.slot import Slot
+
+Attempt = Coroutine[Any, Any, None]
+
+
+class Eager:
+    """Runs attempts, each in a context of its own, in the order in which they were given.
+
+    Many never wait, and one asyncio task runs all of those: to make one for each takes longer than their handlers do.
+    Where an attempt waits, that task is its own from then on, and another goes on with those behind it; so it does
+    where somebody has remembered that task (a session or a scope for each task, say) or has cancelled it: what one
+    handler leaves there no other finds. An attempt must raise nothing but its cancellation.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[Attempt, Slot]] = deque()
+        self._served = False
+
+    def start(self, attempt: Attempt, slot: Slot) -> None:
+        """Run it soon; the slot's holder is then the asyncio task that does."""
+        self._waiting.append((attempt, slot))
+        if not self._served:
+            self._serve_in_another()
+
+    def close(self) -> None:
+        """Those that have not begun do not begin."""
+        while self._waiting:
+            attempt, _ = self._waiting.popleft()
+            attempt.close()
+
+    def _serve_in_another(self) -> None:
+        self._served = True
+        self._loop.create_task(self._serve())  # the loop keeps it until it runs, then its slot does
+
+    async def _serve(self) -> None:
+        here = asyncio.current_task()
+        assert here is not None  # noqa: S101  # it runs in one
+        unknown = _marks(here)
+        while self._waiting and _marks(here) == unknown:
+            attempt, slot = self._waiting.popleft()
+            slot.holder, context = here, copy_context()
+            try:
+                waited = context.run(attempt.send, None)
+            except (StopIteration, asyncio.CancelledError):
+                slot.holder = None
+                continue
+            self._leave()
+            await _rest(attempt, context, waited)
+            return
+        self._leave()
+
+    def _leave(self) -> None:
+        """This task serves no longer."""
+        self._served = False
+        if self._waiting:
+            self._serve_in_another()
+
+
+def _marks(task: "asyncio.Task[None]") -> int:
+    """Changes when it is cancelled, or kept as or under a key."""
+    return getrefcount(task) + getweakrefcount(task) + task.cancelling()
+
+
+@coroutine
+def _rest(attempt: Attempt, context: Context, waited: object) -> Generator[Any, Any, None]:
+    """Await what was begun already, in its own context."""
+    error: BaseException | None = None
+    while True:
+        try:
+            yield waited
+        except BaseException as thrown:  # noqa: BLE001  # given to the attempt below, outside of this clause
+            error = thrown
+        try:
+            waited = context.run(attempt.send, None) if error is None else context.run(attempt.throw, error)
+        except StopIteration:
+            return
+        finally:
+            error = None  # else it would hold this frame, which it knows
