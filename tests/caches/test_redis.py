@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -116,7 +115,7 @@ async def test_a_server_that_was_killed_is_used_again_when_it_is_back(cache, red
             await ask()
 
     redis.start()
-    await cache.put([replace(task, version=2)], KEPT)
+    await cache.put([task._replace(version=2)], KEPT)
     assert (await cache.get([task.id]))[task.id].version == 2
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -277,4 +277,4 @@ class LifeModel(RuleBasedStateMachine):
 
 def _bare(tasks: Iterable[Task]) -> list[str]:
     """Rows without their tokens, which differ from store to store, as text that can be sorted."""
-    return sorted(repr(replace(task, token=None)) for task in tasks)
+    return sorted(repr(task._replace(token=None)) for task in tasks)

@@ -1,7 +1,6 @@
 """TaskStore.add: all or none, one live task a key, and an add may be repeated."""
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -223,5 +222,5 @@ async def test_two_tasks_that_were_added_are_two_rows(store):
     task = await added(store)
     other = await added(store)
 
-    assert replace(other, id=task.id) == task
+    assert other._replace(id=task.id) == task
     assert len(await store.tasks.get([task.id, other.id])) == 2

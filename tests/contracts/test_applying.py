@@ -1,7 +1,6 @@
 """TaskStore.apply: fenced by id, version and token, all or nothing, with events and further tasks."""
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -98,7 +97,7 @@ async def test_a_stale_version_loses_and_writes_nothing(store):
 async def test_another_token_of_the_same_attempt_and_version_loses(store):
     """After a crash of a database that forgot a claim, the same attempt number is given out again."""
     task = await running(store)
-    forgotten = replace(task, token=a_token())
+    forgotten = task._replace(token=a_token())
     change = a_change(store, forgotten, facts.Raised(forgotten.claim, a_failure(), None))
 
     assert await store.tasks.apply([change]) == [change]
@@ -108,7 +107,7 @@ async def test_another_token_of_the_same_attempt_and_version_loses(store):
 
 async def test_a_completion_under_another_token_loses(store):
     task = await running(store)
-    forgotten = replace(task, token=a_token())
+    forgotten = task._replace(token=a_token())
     change = a_change(store, forgotten, facts.Returned(forgotten.claim, "1"))
 
     assert await store.tasks.apply([change]) == [change]
@@ -117,7 +116,7 @@ async def test_a_completion_under_another_token_loses(store):
 
 async def test_the_same_version_without_its_token_loses(store):
     task = await running(store)
-    unclaimed = replace(task, token=None, state=State.PENDING)
+    unclaimed = task._replace(token=None, state=State.PENDING)
     change = a_change(store, unclaimed, facts.CancelAsked())
 
     assert await store.tasks.apply([change]) == [change]
@@ -215,7 +214,7 @@ async def test_a_change_leaves_a_lease_alone_that_was_renewed_meanwhile(store, c
 
     stored = await now_stored(store, seen)
     assert stored.lease_until == NOON + timedelta(seconds=20) + LEASE
-    assert stored == replace(after, lease_until=stored.lease_until, progress="0.5", progress_seq=1)
+    assert stored == after._replace(lease_until=stored.lease_until, progress="0.5", progress_seq=1)
     clock.advance(timedelta(seconds=20))
     assert await store.tasks.overdue(State.RUNNING, 10) == []
 
@@ -245,11 +244,11 @@ async def test_events_keep_every_fact(store):
     task = await running(store)
     detail = {"none": None, "float": 0.1, "int": 2**60, "bool": True, "text": "\0 \ud800 \U0001f600 \" ' \\"}
     event = an_event(task, Kind.FAILED, worker="worker é", detail=detail, at=NOON + timedelta(microseconds=1))
-    change = a_change(store, task, facts.CancelAsked())._replace(events=(event, replace(event, detail={})))
+    change = a_change(store, task, facts.CancelAsked())._replace(events=(event, event._replace(detail={})))
 
     await store.tasks.apply([change])
 
-    assert await store.history.events(task.id) == [event, replace(event, detail={})]
+    assert await store.history.events(task.id) == [event, event._replace(detail={})]
 
 
 async def test_a_row_that_the_database_refuses_spoils_no_other_change(store):

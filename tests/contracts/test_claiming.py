@@ -1,6 +1,5 @@
 """TaskStore.claim: in order, each task once, under a token that is never used again."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -190,7 +189,7 @@ async def test_a_claim_of_a_queue_that_nobody_declared_finds_its_tasks(store):
 
     (taken,) = await claims(store, "undeclared")
 
-    assert replace(taken, token=None).id == task.id
+    assert taken._replace(token=None).id == task.id
     assert await claims(store, "unknown") == []
 
 

@@ -1,6 +1,5 @@
 """TaskStore.renew and TaskStore.cancelling: signs of life, and what they bring back."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,7 +18,7 @@ async def test_a_renewal_prolongs_the_lease_and_changes_nothing_else(store, cloc
     clock.advance(10 * SECOND)
 
     assert await store.tasks.renew([Renewal(task.id, task.claim)], LEASE) == {task.id: False}
-    assert await now_stored(store, task) == replace(task, lease_until=NOON + 10 * SECOND + LEASE)
+    assert await now_stored(store, task) == task._replace(lease_until=NOON + 10 * SECOND + LEASE)
 
 
 async def test_many_claims_are_renewed_at_once_and_the_lost_ones_are_missing(store, clock):

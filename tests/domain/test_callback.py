@@ -1,7 +1,6 @@
 """A final task with a callback adds the task that tells of it: once for each end, with what a receiver needs."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -102,7 +101,7 @@ ENDS = {
 def test_whatever_ends_a_task_is_told(end, type_, reason):
     task, fact = ENDS[end]
 
-    after, delivery = ended(replace(task, callback_url=URL), fact(task.token))
+    after, delivery = ended(task._replace(callback_url=URL), fact(task.token))
 
     assert told(delivery)["type"] == type_
     assert told(delivery)["data"]["reason"] == reason

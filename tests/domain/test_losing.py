@@ -1,7 +1,6 @@
 """Claims that are lost: crashes, expired leases, and settles that come too late."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -83,7 +82,7 @@ def test_a_lease_that_still_holds_is_not_taken():
 def test_only_a_change_that_judged_the_lease_is_fenced_by_it():
     task = a_running_task(crashes=2)
 
-    for doomed in (task, replace(task, cancelling=True), replace(task, crashes=MAX_UNSEEN_CRASHES - 1)):
+    for doomed in (task, task._replace(cancelling=True), task._replace(crashes=MAX_UNSEEN_CRASHES - 1)):
         assert decide(doomed, facts.LeaseExpired(WAIT), NOON + LEASE).judges_lease
     for fact in worker_facts(task.token):
         assert not decide(task, fact, END).judges_lease
@@ -99,7 +98,7 @@ def test_only_a_running_task_has_a_lease_to_lose(task):
 @pytest.mark.mistake(23)
 def test_a_worker_that_lost_its_claim_settles_nothing(index):
     task = a_running_task()
-    elsewhere = replace(task, state=State.COMPLETED)
+    elsewhere = task._replace(state=State.COMPLETED)
 
     with pytest.raises(ClaimLost):
         decide(task, worker_facts(a_token())[index], END)
@@ -118,7 +117,7 @@ def test_a_repeated_settle_knows_its_own_work():
     change = decide(task, facts.Returned(task.token, "1"), END)
 
     assert change.made(change.after)
-    assert change.made(replace(change.after, progress_seq=9))
+    assert change.made(change.after._replace(progress_seq=9))
 
 
 @pytest.mark.parametrize(
@@ -129,4 +128,4 @@ def test_another_outcome_is_not_taken_for_our_own(other):
     task = a_running_task()
     change = decide(task, facts.Returned(task.token, "1"), END)
 
-    assert not change.made(replace(change.after, **other))
+    assert not change.made(change.after._replace(**other))

@@ -1,7 +1,6 @@
 """How a claim ends: completed, failed, put back, cancelled, or lost."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -18,8 +17,7 @@ def test_a_claim_raises_attempt_and_version_and_starts_a_lease():
 
     after = claimed(task, token, WORKER, NOON, LEASE)
 
-    assert after == replace(
-        task,
+    assert after == task._replace(
         state=State.RUNNING,
         reason=None,
         attempt=5,

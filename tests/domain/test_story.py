@@ -126,7 +126,7 @@ def test_an_event_without_times_borrows_those_of_its_neighbours():
     life.claim()
     bare = an_event(life.task, Kind.FAILED, version=3, attempt=1, at=NOON + timedelta(seconds=5))
 
-    story = tell(replace(life.task, version=3), [bare])
+    story = tell(life.task._replace(version=3), [bare])
 
     assert [(e.kind, e.at) for e in story][1] == (Kind.CLAIMED, NOON + timedelta(seconds=5))
 

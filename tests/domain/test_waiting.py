@@ -1,6 +1,5 @@
 """What happens to a task while it waits: it comes due, is run now, expires, or is cancelled."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,7 +21,7 @@ def test_a_scheduled_task_becomes_pending_when_its_time_has_come():
     change = decide(task, facts.Due(), NOON)
 
     assert change.before == task
-    assert change.after == replace(task, state=State.PENDING, reason=None, version=2)
+    assert change.after == task._replace(state=State.PENDING, reason=None, version=2)
     assert change.events == ()
 
 
@@ -47,7 +46,7 @@ def test_a_scheduled_task_that_is_run_now_is_pending_and_due_now():
 
     change = decide(task, facts.RunNow(), NOON)
 
-    assert change.after == replace(task, state=State.PENDING, reason=None, run_at=NOON, version=2)
+    assert change.after == task._replace(state=State.PENDING, reason=None, run_at=NOON, version=2)
 
 
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.PENDING])
@@ -95,7 +94,7 @@ def test_a_running_task_is_flagged_and_its_version_raised_when_its_cancel_is_ask
 
     change = decide(task, facts.CancelAsked(), LATER)
 
-    assert change.after == replace(task, cancelling=True, version=task.version + 1)
+    assert change.after == task._replace(cancelling=True, version=task.version + 1)
     assert [(e.kind, e.version, e.attempt) for e in change.events] == [(Kind.CANCEL_REQUESTED, 3, 1)]
 
 
@@ -113,7 +112,7 @@ def test_what_has_ended_cannot_be_cancelled(state):
 
 def _an_ended_task(state=State.FAILED, **given):
     ended = {"finished_at": NOON + HOUR, "failures": 5, "crashes": 2, "error": '{"type": "E"}', "progress": "0.5"}
-    return replace(a_running_task(), state=state, lease_until=None, **(ended | given))
+    return a_running_task()._replace(state=state, lease_until=None, **(ended | given))
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))

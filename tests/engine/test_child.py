@@ -43,7 +43,7 @@ class Inside:
 
 
 def a_running(payload: dict[str, Any]) -> Task:
-    return replace(a_running_task(), payload=json.dumps(payload))
+    return a_running_task()._replace(payload=json.dumps(payload))
 
 
 def an_order(name: str, **payload: Any) -> child.Order:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -106,7 +105,7 @@ async def test_an_old_attempt_that_ends_late_does_not_disturb_a_new_one_of_the_s
     async with at_work(handlers, lease=timedelta(milliseconds=300), slots=2) as stage:
         task_id = await stage.submit("work", timeout=SHORT)
         waiting = await stage.until(task_id, State.SCHEDULED)
-        again = replace(waiting, run_at=waiting.created_at, timeout=timedelta(hours=1), version=waiting.version + 1)
+        again = waiting._replace(run_at=waiting.created_at, timeout=timedelta(hours=1), version=waiting.version + 1)
         await stage.store.tasks.apply([Change(waiting, again)])
         await signals[1].until(signals[1].begun)
 

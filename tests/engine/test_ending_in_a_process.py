@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -50,7 +49,7 @@ def processes() -> Iterator[Processes]:
 
 
 def an_attempt(below: int) -> Running:
-    task: Task = replace(a_running_task(), payload=f'{{"below": {below}}}', token=ClaimToken(uuid4()))
+    task: Task = a_running_task()._replace(payload=f'{{"below": {below}}}', token=ClaimToken(uuid4()))
     return Running(task, COUNTING, limits=Limits(), report=lambda *_: None, joined=None, now=lambda: NOW)
 
 
@@ -140,7 +139,7 @@ async def test_a_process_that_is_killed_while_it_starts_is_no_crash_of_its_task(
 async def test_what_is_to_run_alone_is_put_back_uncharged_when_its_turn_does_not_come_soon(processes: Processes):
     """Torture called two tasks poison that had waited for a process again and again, and lost the worker each time."""
     alone = an_attempt(below=10)
-    alone.task = replace(alone.task, crashes=2)
+    alone.task = alone.task._replace(crashes=2)
 
     async with processes._starting:
         fact = await processes.run(alone, COUNTING, judged(alone), ours)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -317,7 +316,7 @@ async def test_no_handler_starts_under_a_claim_that_was_lost_before() -> None:
         async with a_worker(stage):
             await gate.reached()
             claimed = await stage.now(task_id)
-            lost = replace(claimed, state=State.CANCELLED, version=claimed.version + 1)
+            lost = claimed._replace(state=State.CANCELLED, version=claimed.version + 1)
             await stage.store.tasks.apply([Change(claimed, lost)])
             await asyncio.sleep(0.2)  # more than half of the lease: the claim is not fresh any more
             gate.open()

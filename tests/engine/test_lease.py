@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -79,7 +78,7 @@ class Keeping:
 
     async def changed(self, attempt: Running, **given: object) -> None:
         task = await self.now(attempt)
-        await self.store.tasks.apply([Change(task, replace(task, version=task.version + 1, **given))])
+        await self.store.tasks.apply([Change(task, task._replace(version=task.version + 1, **given))])
 
     async def calls(self, name: str, times: int) -> None:
         """Wait until the method has done its work so many times more."""

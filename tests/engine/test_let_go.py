@@ -3,7 +3,6 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,7 +20,7 @@ OTHER = WorkerId("another-worker")
 
 async def taken_away(stage: Stage, task: Task) -> None:
     """As if its lease had been judged elsewhere, and another worker had claimed it."""
-    token = replace(task, token=None, worker=OTHER, version=task.version + 1)
+    token = task._replace(token=None, worker=OTHER, version=task.version + 1)
     assert await stage.store.tasks.apply([Change(task, token)]) == []
 
 
@@ -70,7 +69,7 @@ async def test_a_task_that_is_claimed_again_here_ends_the_attempt_that_lost_it()
     async with at_work(once(slow), sweeping=False) as stage:
         task_id = await stage.submit("work")
         task = await stage.until(task_id, State.RUNNING)
-        pending = replace(task, state=State.PENDING, version=task.version + 1)
+        pending = task._replace(state=State.PENDING, version=task.version + 1)
 
         await stage.store.tasks.apply([Change(task, pending)])
         done = await stage.ended(task_id)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +30,7 @@ async def stage() -> AsyncIterator[Stage]:
 async def crashed_before(stage: Stage, type_name: str, payload: dict[str, Any], times: int = 2) -> Task:
     """The end of a task that has crashed so often already."""
     task = stage.tasks.make(Submission(type=type_name, payload=payload))
-    await stage.store.tasks.add([replace(task, crashes=times)])
+    await stage.store.tasks.add([task._replace(crashes=times)])
     stage.tasks.announce(task)
     return await stage.ended(task.id)
 

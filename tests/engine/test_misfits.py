@@ -1,6 +1,5 @@
 """Results, payloads and types that fit nowhere."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -139,4 +138,4 @@ async def test_the_wait_for_a_handler_grows_with_the_age_of_the_task_up_to_a_min
 def postponed(task: Task) -> Change:
     """As if it had been put off for an hour."""
     run_at = task.run_at + timedelta(hours=1)
-    return Change(task, replace(task, run_at=run_at, version=task.version + 1))
+    return Change(task, task._replace(run_at=run_at, version=task.version + 1))

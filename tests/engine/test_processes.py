@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import resource_tracker
 from typing import Any
@@ -252,7 +251,7 @@ def _processes(
 
 async def _run(stage: Stage, processes: Processes, cause: Cause | None = None) -> WorkerFact:
     task_type = TYPES.get("act")
-    task = replace(a_running_task(), payload="{}")
+    task = a_running_task()._replace(payload="{}")
     running = Running(task, task_type, limits=Limits(), report=lambda *_: None, joined=None, now=stage.store.clock.now)
     if cause is not None:
         running.end(cause)

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +46,7 @@ async def settling() -> Settling:
 
 
 def a_change(task: Task, **given: object) -> Change:
-    return Change(task, replace(task, version=task.version + 1, **given))
+    return Change(task, task._replace(version=task.version + 1, **given))
 
 
 async def test_a_settle_whose_answer_was_lost_is_repeated_and_is_a_success(settling: Settling) -> None:

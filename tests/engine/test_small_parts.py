@@ -1,7 +1,6 @@
 """Loops, patience, ids, counts: the small parts that everything else stands on."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -167,8 +166,8 @@ async def test_what_a_meter_counts_is_written_and_counted_anew() -> None:
     mail = a_task(queue="mail")
     meter.submitted(mail)
     meter.started(mail, 0.003)
-    meter.settled(replace(mail, state=State.COMPLETED), 86_400.0)
-    meter.settled(replace(mail, state=State.FAILED), 0.0)
+    meter.settled(mail._replace(state=State.COMPLETED), 86_400.0)
+    meter.settled(mail._replace(state=State.FAILED), 0.0)
 
     written = await reading.step(NOON)
     (row,) = await store.queues.rates(DAY)

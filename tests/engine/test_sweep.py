@@ -1,7 +1,6 @@
 """Moving on what time has moved."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -83,7 +82,7 @@ def scheduled(after: timedelta, **given: object) -> Task:
 
 def leased(**given: object) -> Task:
     """Running since long ago: its lease has run out at NOON."""
-    return replace(a_running_task(**given), lease_until=NOON)
+    return a_running_task(**given)._replace(lease_until=NOON)
 
 
 @pytest.mark.mistake(33)
@@ -266,7 +265,7 @@ async def test_a_release_that_moves_nothing_is_not_repeated_for_ever(sweeping: S
 
     async def change() -> None:
         current = await sweeping.look(task)
-        sweeping.database.tasks[task.id] = replace(current, version=current.version + 1)
+        sweeping.database.tasks[task.id] = current._replace(version=current.version + 1)
 
     sweeping.store.after["unhandled"] = change
 

@@ -1,7 +1,6 @@
 """Everything that may be asked of tasks and queues from outside."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -168,7 +167,7 @@ async def test_a_move_that_lost_its_race_is_decided_again() -> None:
                 raced.append(1)
                 task = await store.store.tasks.get([task_id])
                 current = task[task_id]
-                await store.store.tasks.apply([Change(current, replace(current, version=current.version + 1))])
+                await store.store.tasks.apply([Change(current, current._replace(version=current.version + 1))])
 
         store.before["apply"] = race
 
@@ -183,7 +182,7 @@ async def test_a_task_that_changes_all_the_time_cannot_be_moved_now() -> None:
 
         async def race() -> None:
             current = (await store.store.tasks.get([task.id]))[task.id]
-            await store.store.tasks.apply([Change(current, replace(current, version=current.version + 1))])
+            await store.store.tasks.apply([Change(current, current._replace(version=current.version + 1))])
 
         store.before["apply"] = race
         store.before["delete"] = race

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -38,7 +37,7 @@ class Shelf:
         return {id_: self.tasks[id_] for id_ in ids if id_ in self.tasks}
 
     def end(self, task: Task) -> Task:
-        ended = replace(task, state=State.COMPLETED)
+        ended = task._replace(state=State.COMPLETED)
         self.tasks[task.id] = ended
         return ended
 

@@ -1,6 +1,5 @@
 """What tests of Tasks share."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +29,6 @@ def wanted(**given: Any) -> Submission:
 
 async def finished(stage: Stage, state: State = State.CANCELLED, **given: Any) -> Task:
     task = (await stage.tasks.submit(wanted(**given))).task
-    after = replace(task, state=state, version=task.version + 1, finished_at=task.created_at)
+    after = task._replace(state=state, version=task.version + 1, finished_at=task.created_at)
     assert await stage.store.tasks.apply([Change(task, after)]) == []
     return after

@@ -11,7 +11,6 @@ from duly.api.app import create_app
 from duly.assembly import migrate, open_core
 from duly.client import AsyncClient, RemoteError
 from duly.domain import codec
-from duly.domain.changed import changed
 from duly.domain.identity import Scope
 from duly.domain.state import State
 from duly.engine.identity_keys import new_key
@@ -90,7 +89,7 @@ async def test_who_writes_to_the_cache_can_lie_to_readers_and_change_nothing(sql
         async with open_core(settings, handlers_of(echo=echo)) as core, client_of(create_app(core.service)) as client:
             task = (await client.post("/v1/tasks", json={"type": "echo", "payload": {"text": "a"}})).json()
             stored = (await core.service.store.tasks.get([UUID(task["id"])]))[UUID(task["id"])]
-            lie = changed(stored, state=State.COMPLETED, result='"a lie"', version=99)
+            lie = stored._replace(state=State.COMPLETED, result='"a lie"', version=99)
             raw = b"99.0 " + codec.encode(lie)
             await _written(redis.url, f"duly:task:{stored.id.hex}", raw)
             read = (await client.get(f"/v1/tasks/{task['id']}")).json()

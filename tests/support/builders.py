@@ -1,12 +1,12 @@
 """Tasks and what belongs to them, with defaults: a test names only what matters to it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import Failure
+from duly.domain.making import UNENDED, UNTRIED
 from duly.domain.state import State
 from duly.domain.stats import BOUNDS_MS, Histogram, WorkerRecord
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
@@ -33,8 +33,10 @@ def a_token() -> ClaimToken:
 
 def a_task(**given: object) -> Task:
     """A pending task that is ready since NOON."""
+    task_id = given.get("id") or a_task_id()
     defaults: dict[str, object] = {
-        "id": a_task_id(),
+        "id": task_id,
+        "id_text": str(task_id),
         "type": "text.reverse",
         "queue": "default",
         "priority": 5,
@@ -43,14 +45,20 @@ def a_task(**given: object) -> Task:
         "timeout": timedelta(hours=1),
         "run_at": NOON,
         "created_at": NOON,
-        "state": State.PENDING,
+        "expires_at": None,
+        "key": None,
+        "tags": (),
+        "request_id": None,
+        "traceparent": None,
+        "callback_url": None,
     }
-    return Task(**(defaults | given))  # type: ignore[arg-type]
+    fresh = dict(zip(Task._fields[len(defaults) :], (*UNTRIED, State.PENDING, *UNENDED), strict=True))
+    return Task(**(defaults | fresh | given))  # type: ignore[arg-type]
 
 
 def a_running_task(**given: object) -> Task:
     """A task as its first claim, made at NOON by WORKER, leaves it; ``given`` overrides."""
-    return replace(claimed(a_task(), a_token(), WORKER, NOON, LEASE), **given)
+    return claimed(a_task(), a_token(), WORKER, NOON, LEASE)._replace(**given)  # type: ignore[arg-type]
 
 
 def a_failure(type_: str = "ValueError", message: str = "no such thing", **given: object) -> Failure:

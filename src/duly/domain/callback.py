@@ -7,6 +7,7 @@ import json
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from duly.domain.making import UNENDED, UNTRIED
 from duly.domain.moment import rfc3339
 from duly.domain.retry import Retry
 from duly.domain.state import State
@@ -28,21 +29,31 @@ MAX_RESULT_TOLD = 16_384
 
 
 def delivery(task: Task, now: datetime) -> Task:
-    """The task that tells of this final one; of the same end it is the same, so it cannot be added twice."""
+    """The task that tells of this final one; of the same end it is the same, so it cannot be added twice.
+
+    Its fields stand in the order of Task's.
+    """
+    task_id = _id(task, now)
     return Task(
-        id=_id(task, now),
-        type=CALLBACK_TYPE,
-        queue=SYSTEM_QUEUE,
-        priority=DEFAULT_PRIORITY,
-        payload=f'{{"url": {json.dumps(task.callback_url)}, "event": {_event(task, now)}}}',
-        max_attempts=CALLBACK_RETRY.max_attempts,
-        timeout=CALLBACK_TIMEOUT,
-        run_at=now,
-        created_at=now,
-        state=State.PENDING,
-        tags=(str(task.id),),
-        request_id=task.request_id,
-        traceparent=task.traceparent,
+        task_id,
+        str(task_id),
+        CALLBACK_TYPE,
+        SYSTEM_QUEUE,
+        DEFAULT_PRIORITY,
+        f'{{"url": {json.dumps(task.callback_url)}, "event": {_event(task, now)}}}',
+        CALLBACK_RETRY.max_attempts,
+        CALLBACK_TIMEOUT,
+        now,
+        now,
+        None,
+        None,
+        (task.id_text,),
+        task.request_id,
+        task.traceparent,
+        None,
+        *UNTRIED,
+        State.PENDING,
+        *UNENDED,
     )
 
 

@@ -1,8 +1,7 @@
 """A task: one piece of work and its whole life."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NewType
+from typing import NamedTuple, NewType
 from uuid import UUID
 
 from duly.domain.errors import ClaimLost
@@ -24,25 +23,18 @@ LOWEST_PRIORITY, HIGHEST_PRIORITY, DEFAULT_PRIORITY = 0, 9, 5
 DEFAULT_QUEUE = "default"
 
 
-class _IdText:
-    """What ``functools.cached_property`` is from Python 3.12 on; before, its lock takes as long as the text."""
-
-    def __get__(self, task: "Task | None", _of: object = None) -> str:
-        if task is None:
-            raise AttributeError("A task has an id, the class of tasks has none.")
-        text = vars(task)["id_text"] = str(task.id)
-        return text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(NamedTuple):
     """One row of the truth.
 
+    A tuple, because every claim and every settle makes one, and a dictionary of so many fields is four times as large.
     ``payload``, ``result``, ``error`` and ``progress`` are JSON text in ASCII (everything else, and NUL, is escaped),
     so that every database stores them alike. All times are aware and in UTC.
     """
 
+    # What a submit says, and a retry by hand.
     id: TaskId
+    id_text: str
+    """The id as text, made once: its log lines have it, and so have all that it becomes."""
     type: str
     queue: str
     priority: int
@@ -52,41 +44,42 @@ class Task:
     """How long one attempt may take."""
     run_at: datetime
     created_at: datetime
-    state: State
-    reason: Reason | None = None
-    attempt: int = 0
-    """Counts claims; never goes down."""
-    failures: int = 0
-    """Attempts that failed by the handler's fault; what the retry policy counts."""
-    crashes: int = 0
-    """Claims lost without a word."""
-    version: int = 1
-    """Counts decided changes; never goes down; fences every write."""
-    progress_seq: int = 0
-    progress: str | None = None
-    result: str | None = None
-    error: str | None = None
-    cancelling: bool = False
-    """A cancel was asked for while the task ran."""
-    token: ClaimToken | None = None
-    """The token of the last claim; kept when the task is settled, so that a repeated settle knows its own work."""
-    worker: WorkerId | None = None
-    """Who made the last claim."""
-    lease_until: datetime | None = None
-    """Until when the claim is believed; None unless running."""
-    started_at: datetime | None = None
-    """When the last attempt was claimed."""
-    finished_at: datetime | None = None
-    expires_at: datetime | None = None
-    key: str | None = None
-    tags: tuple[str, ...] = ()
-    request_id: str | None = None
-    traceparent: str | None = None
-    callback_url: str | None = None
+    expires_at: datetime | None
+    key: str | None
+    tags: tuple[str, ...]
+    request_id: str | None
+    traceparent: str | None
+    callback_url: str | None
     """Who is told when the task has become final, each time that it does."""
 
-    id_text = _IdText()
-    """The id as text, made once: its log lines have it, and so have all that it becomes."""
+    # What its attempts leave.
+    attempt: int
+    """Counts claims; never goes down."""
+    failures: int
+    """Attempts that failed by the handler's fault; what the retry policy counts."""
+    crashes: int
+    """Claims lost without a word."""
+    progress_seq: int
+    progress: str | None
+    token: ClaimToken | None
+    """The token of the last claim; kept when the task is settled, so that a repeated settle knows its own work."""
+    worker: WorkerId | None
+    """Who made the last claim."""
+    started_at: datetime | None
+    """When the last attempt was claimed."""
+
+    # What a completion changes, and nothing else: ENDS.
+    state: State
+    reason: Reason | None
+    version: int
+    """Counts decided changes; never goes down; fences every write."""
+    result: str | None
+    error: str | None
+    cancelling: bool
+    """A cancel was asked for while the task ran."""
+    lease_until: datetime | None
+    """Until when the claim is believed; None unless running."""
+    finished_at: datetime | None
 
     @property
     def final(self) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from duly.domain.changed import changed
 from duly.domain.errors import ClaimLost, Misconfigured
 from duly.domain.fact import Returned
 from duly.domain.task import Task
@@ -147,7 +146,7 @@ def with_progress(change: Change, progress: str | None) -> Change:
     """The change with the attempt's last progress, which no sign of life has carried yet."""
     if progress is None or progress == change.before.progress:
         return change
-    after = changed(change.after, progress=progress, progress_seq=change.before.progress_seq + 1)
+    after = change.after._replace(progress=progress, progress_seq=change.before.progress_seq + 1)
     return change._replace(after=after)
 
 

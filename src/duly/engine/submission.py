@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from duly.domain.changed import new
 from duly.domain.errors import Flaw, Invalid, Misconfigured, TooLarge, UnknownType
+from duly.domain.making import UNENDED, UNTRIED
 from duly.domain.retry import LONGEST_WAIT
 from duly.domain.state import State
 from duly.domain.task import HIGHEST_PRIORITY, LOWEST_PRIORITY, Task, TaskId
@@ -49,30 +49,36 @@ _NO_CHOICE = Submission("", None)[_CHOICES]
 
 
 def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: TaskId, now: datetime) -> Task:
-    """The new task, ready to be stored. Raises UnknownType, TooLarge, Invalid (naming every place)."""
+    """The new task, ready to be stored. Raises UnknownType, TooLarge, Invalid (naming every place).
+
+    Its fields stand in the order of Task's: by name it would take twice as long.
+    """
     known = handlers.find(wanted.type)
     if known is None:
         raise UnknownType(wanted.type)
     found = _flaws(wanted, limits, now)
     text = _payload(wanted, known, limits, found)
     run_at = _run_at(wanted, now)
-    return new(
-        id=task_id,
-        type=known.name,
-        queue=wanted.queue or known.queue,
-        priority=known.priority if wanted.priority is None else wanted.priority,
-        payload=text,
-        max_attempts=wanted.max_attempts or known.retry.max_attempts,
-        timeout=wanted.timeout or known.timeout or limits.timeout,
-        run_at=run_at,
-        created_at=now,
-        state=State.SCHEDULED if run_at > now else State.PENDING,
-        expires_at=None if wanted.expires_at is None else wanted.expires_at.astimezone(UTC),
-        key=wanted.key,
-        tags=wanted.tags,
-        request_id=wanted.request_id,
-        traceparent=wanted.traceparent,
-        callback_url=wanted.callback_url,
+    return Task(
+        task_id,
+        str(task_id),
+        known.name,
+        wanted.queue or known.queue,
+        known.priority if wanted.priority is None else wanted.priority,
+        text,
+        wanted.max_attempts or known.retry.max_attempts,
+        wanted.timeout or known.timeout or limits.timeout,
+        run_at,
+        now,
+        None if wanted.expires_at is None else wanted.expires_at.astimezone(UTC),
+        wanted.key,
+        wanted.tags,
+        wanted.request_id,
+        wanted.traceparent,
+        wanted.callback_url,
+        *UNTRIED,
+        State.SCHEDULED if run_at > now else State.PENDING,
+        *UNENDED,
     )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -45,7 +44,7 @@ async def test_nothing_to_put_or_drop_is_no_error(cache):
 async def test_a_later_version_replaces_an_earlier_one(cache, other):
     task = a_task(version=9)
     await cache.put([task], KEPT)
-    await other.put([later := replace(task, version=10, state=State.RUNNING)], KEPT)
+    await other.put([later := task._replace(version=10, state=State.RUNNING)], KEPT)
 
     assert await cache.get([task.id]) == {task.id: later}
 
@@ -53,7 +52,7 @@ async def test_a_later_version_replaces_an_earlier_one(cache, other):
 @pytest.mark.mistake(35)
 async def test_writers_that_reorder_never_make_a_reader_see_an_older_state(cache, other):
     task = a_task()
-    lives = [replace(task, version=version, progress_seq=seq) for version in range(1, 12) for seq in (2, 10, 9)]
+    lives = [task._replace(version=version, progress_seq=seq) for version in range(1, 12) for seq in (2, 10, 9)]
     random.shuffle(lives)
 
     seen = []
@@ -68,16 +67,16 @@ async def test_writers_that_reorder_never_make_a_reader_see_an_older_state(cache
 async def test_an_older_version_in_a_batch_spoils_nothing(cache):
     old, fresh = a_task(version=5), a_task()
     await cache.put([old], KEPT)
-    await cache.put([replace(old, version=4), fresh, replace(fresh, version=2), replace(fresh, version=1)], KEPT)
+    await cache.put([old._replace(version=4), fresh, fresh._replace(version=2), fresh._replace(version=1)], KEPT)
 
-    assert await cache.get([old.id, fresh.id]) == {old.id: old, fresh.id: replace(fresh, version=2)}
+    assert await cache.get([old.id, fresh.id]) == {old.id: old, fresh.id: fresh._replace(version=2)}
 
 
 async def test_many_writers_at_once_leave_the_latest(cache, other):
     task = a_task()
     async with asyncio.TaskGroup() as group:
         for version in range(1, 101):
-            group.create_task((cache, other)[version % 2].put([replace(task, version=version)], KEPT))
+            group.create_task((cache, other)[version % 2].put([task._replace(version=version)], KEPT))
 
     assert (await cache.get([task.id]))[task.id].version == 100
 
@@ -88,7 +87,7 @@ async def test_a_slow_writer_does_not_bring_back_what_is_gone(cache, other):
     await cache.put([task], KEPT)
     await cache.drop([task.id], KEPT)
     await other.put([task, late := a_task()], KEPT)
-    await other.put([replace(task, version=99)], KEPT)
+    await other.put([task._replace(version=99)], KEPT)
 
     assert await cache.get([task.id, late.id]) == {late.id: late}
 

@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from duly.domain.changed import changed
 from duly.domain.errors import KeyTaken
 from duly.domain.query import MAX_LOOKED_AT, Page, TaskQuery
 from duly.domain.state import LIVE, Reason, State
@@ -85,7 +83,7 @@ class MemoryTasks:
             return False
         if after.key is not None and not after.final and self._database.holder(after):
             raise KeyTaken(after.type, after.key)
-        self._write([changed(current, **_changed(change, current))])
+        self._write([current._replace(**_changed(change, current))])
         self._database.tell(change.events)
         for task in change.adds:
             self._database.insert(task)
@@ -140,8 +138,8 @@ class MemoryTasks:
 
 def _renewed(task: Task, renewal: Renewal, until: datetime) -> Task:
     if renewal.progress is None:
-        return changed(task, lease_until=until)
-    return changed(task, lease_until=until, progress=renewal.progress, progress_seq=task.progress_seq + 1)
+        return task._replace(lease_until=until)
+    return task._replace(lease_until=until, progress=renewal.progress, progress_seq=task.progress_seq + 1)
 
 
 def _holds(change: Change, current: Task) -> bool:
@@ -156,9 +154,7 @@ def _changed(change: Change, current: Task) -> dict[str, Any]:
     ``progress_seq`` may have too: it is raised by as much as the change raises it, and never goes down.
     """
     before, after = change.before, change.after
-    changed = {
-        f.name: getattr(after, f.name) for f in fields(Task) if getattr(after, f.name) != getattr(before, f.name)
-    }
+    changed = {name: new for name, old, new in zip(Task._fields, before, after, strict=True) if new != old}
     return changed | {"progress_seq": current.progress_seq + after.progress_seq - before.progress_seq}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from duly.domain.task import Task
+from duly.stores.sql.claimed import CLAIMED_COLUMNS
 from duly.stores.sql.rows import (
-    CLAIMED_COLUMNS,
     NEW_COLUMNS,
     TASK_COLUMNS,
     new_values,

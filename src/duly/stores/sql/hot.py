@@ -10,18 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from duly.domain.making import is_new
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.clock import Clock
+from duly.stores.sql.claimed import CLAIMED_COLUMNS, Claimed, claimed_of
 from duly.stores.sql.codec import Codec
 from duly.stores.sql.rows import (
-    CLAIMED_COLUMNS,
     NEW_COLUMNS,
     NEW_CONSTANTS,
     TASK_COLUMNS,
-    claim_values,
-    claimed_of,
-    is_new,
     values_columns,
 )
 
@@ -112,7 +110,7 @@ class Hot:
             return []
         codec = self._speech.codec
         now = asked or codec.moment_out(rows[0][_NOW])
-        known = claim_values(wanted.queue, wanted.token, wanted.worker, now, wanted.lease)
+        known = Claimed(wanted.queue, wanted.token, wanted.worker, now, now + wanted.lease)
         self._take(connection, [row[_PLACE] for row in rows], known)
         return [claimed_of(codec.claimed(row), known) for row in rows]
 
@@ -137,16 +135,16 @@ class Hot:
             return self._speech.by_order, "", ()
         return self._speech.by_key, f"AND id IN ({self._marks(among)})", tuple(id_.bytes for id_ in among)
 
-    def _take(self, connection: Connection, places: Sequence[object], claimed: Mapping[str, Any]) -> None:
+    def _take(self, connection: Connection, places: Sequence[object], claimed: Claimed) -> None:
         """What ``transition.claimed`` says. MySQL assigns from left to right: progress is counted, then cleared."""
         mark, moment_in = self._speech.mark, self._speech.codec.moment_in
-        until = moment_in(claimed["lease_until"])
+        until = moment_in(claimed.lease_until)
         connection.exec_driver_sql(
             "UPDATE duly_tasks SET state = 'running', reason = NULL, attempt = attempt + 1, version = version + 1, "  # noqa: S608
             f"token = {mark}, worker = {mark}, lease_until = {mark}, wake_at = {mark}, started_at = {mark}, "
             "progress_seq = progress_seq + (progress IS NOT NULL), progress = NULL "
             f"WHERE {self._speech.place} IN ({self._marks(places)})",
-            (claimed["token"].bytes, claimed["worker"], until, until, moment_in(claimed["started_at"]), *places),
+            (claimed.token.bytes, claimed.worker, until, until, moment_in(claimed.started_at), *places),
         )
 
     def _marks(self, values: Collection[object]) -> str:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from duly.domain.task import HIGHEST_PRIORITY
+from duly.stores.sql.claimed import CLAIMED_COLUMNS
 from duly.stores.sql.looks import Looks
-from duly.stores.sql.rows import CLAIMED_COLUMNS
 from duly.stores.sql.types import EPOCH
 
 LOOK_BACK_EVERY = 1.0

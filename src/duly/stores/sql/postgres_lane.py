@@ -15,11 +15,13 @@ from uuid import uuid4
 import asyncpg  # type: ignore[import-untyped]
 from asyncpg.pgproto.pgproto import UUID  # type: ignore[import-untyped]
 
+from duly.domain.making import is_new
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import Change
 from duly.ports.clock import Clock
 from duly.ports.store import Renewal
 from duly.stores.sql import postgres_statements as statements
+from duly.stores.sql.claimed import CLAIMED_COLUMNS, Claimed, claimed_of
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
@@ -28,7 +30,7 @@ from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
 from duly.stores.sql.postgres_plain import plain_columns
 from duly.stores.sql.postgres_pool import PostgresPool
 from duly.stores.sql.repeat import repeated
-from duly.stores.sql.rows import CLAIMED_COLUMNS, claim_values, claimed_of, is_new, new_values, task_of, values_of
+from duly.stores.sql.rows import new_values, task_of, values_of
 from duly.stores.sql.runner import Waited
 
 ROW_WAIT_MS = 1_000
@@ -111,7 +113,8 @@ class PostgresLane:
             rows = sorted(await self._fetch(statements.CLAIM_AMONG, *wanted, list(among)), key=_READY_ORDER)
         if not rows:
             return []
-        known = claim_values(queue, token, worker, rows[0]["started_at"], lease)
+        started_at = rows[0]["started_at"]
+        known = Claimed(queue, token, worker, started_at, started_at + lease)
         return [claimed_of(row, known) for row in rows]
 
     async def _claim_first(self, queue: str, limit: int, wanted: Sequence[object]) -> list[Any]:

@@ -7,7 +7,7 @@ columns of such tasks a batch has most in common.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from duly.domain.changed import UNTOUCHED
+from duly.domain.making import is_new
 from duly.domain.moment import rfc3339
 from duly.domain.state import State
 from duly.domain.task import HIGHEST_PRIORITY, Task
@@ -18,8 +18,6 @@ MOST_KINDS = 16
 """With more, what they have in common is not worth looking for: PostgreSQL counts through an array of texts."""
 
 _Kind = tuple[str, str, int, int, timedelta, tuple[str, ...]]
-
-_PLAIN = {**UNTOUCHED, "state": State.PENDING, "expires_at": None, "key": None, "callback_url": None}.items()
 
 _BETWEEN = "\x01"
 """Stands between texts; JSON escapes it."""
@@ -45,7 +43,14 @@ def plain_columns(new: Sequence[Task]) -> tuple[object, ...] | None:
 
 
 def _is_plain(task: Task) -> bool:
-    return task.run_at == task.created_at and vars(task).items() >= _PLAIN
+    return (
+        task.state is State.PENDING
+        and task.run_at == task.created_at
+        and task.expires_at is None
+        and task.key is None
+        and task.callback_url is None
+        and is_new(task)
+    )
 
 
 def _kind_of(task: Task) -> _Kind:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.dialects import postgresql
 
-from duly.stores.sql.rows import CLAIMED_COLUMNS, NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, values_columns
+from duly.stores.sql.claimed import CLAIMED_COLUMNS
+from duly.stores.sql.rows import NEW_COLUMNS, NEW_CONSTANTS, TASK_COLUMNS, values_columns
 from duly.stores.sql.schema import tasks
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]

@@ -1,17 +1,16 @@
 """Rows to tasks and back."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from duly.domain.changed import UNTOUCHED, made, of
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import printable
+from duly.domain.making import of
 from duly.domain.state import Reason, State
-from duly.domain.task import HIGHEST_PRIORITY, ClaimToken, Task, TaskId, WorkerId
+from duly.domain.task import HIGHEST_PRIORITY, Task, TaskId, WorkerId
 from duly.stores.sql.schema import events, tasks
 from duly.stores.sql.types import MICROSECOND
 
@@ -91,11 +90,6 @@ NEW_CONSTANTS = {
 }
 
 
-def is_new(task: Task) -> bool:
-    """Whether nothing has happened to the task yet, as with nearly all that are inserted."""
-    return vars(task).items() >= UNTOUCHED.items()
-
-
 def new_values(task: Task) -> tuple[Any, ...]:
     """The values of NEW_COLUMNS."""
     return (
@@ -131,120 +125,48 @@ def changed_values(before: Task, after: Task) -> dict[str, Any]:
 
 
 def task_of(row: Sequence[Any]) -> Task:
-    """The task of a row of TASK_COLUMNS, a line each; what follows them is not looked at."""
-    return made(
-        id=row[0],
-        type=row[1],
-        queue=row[2],
-        priority=HIGHEST_PRIORITY - row[3],
-        payload=row[4],
-        max_attempts=row[5],
-        timeout=_timeout_of(row[6]),
-        run_at=row[7],
-        created_at=row[8],
-        state=_STATES[row[9]],
-        reason=_REASONS[row[10]],
-        attempt=row[11],
-        failures=row[12],
-        crashes=row[13],
-        version=row[14],
-        progress_seq=row[15],
-        progress=row[16],
-        result=row[17],
-        error=row[18],
-        cancelling=row[19],
-        token=row[20],
-        worker=row[21],
-        lease_until=row[22],
-        started_at=row[23],
-        finished_at=row[24],
-        expires_at=row[25],
-        key=row[26],
-        tags=_tags_of(row[27]),
-        request_id=row[28],
-        traceparent=row[29],
-        callback_url=row[30],
+    """The task of a row of TASK_COLUMNS, its fields a line each; what follows them in the row is not looked at."""
+    return of(
+        (
+            row[0],
+            str(row[0]),
+            row[1],
+            row[2],
+            HIGHEST_PRIORITY - row[3],
+            row[4],
+            row[5],
+            timeout_of(row[6]),
+            row[7],
+            row[8],
+            row[25],
+            row[26],
+            tags_of(row[27]),
+            row[28],
+            row[29],
+            row[30],
+            row[11],
+            row[12],
+            row[13],
+            row[15],
+            row[16],
+            row[20],
+            row[21],
+            row[23],
+            _STATES[row[9]],
+            _REASONS[row[10]],
+            row[14],
+            row[17],
+            row[18],
+            row[19],
+            row[22],
+            row[24],
+        )
     )
 
 
-CLAIMED_COLUMNS = (
-    "precedence",
-    "timeout_us",
-    "tags",
-    "id",
-    "type",
-    "payload",
-    "max_attempts",
-    "run_at",
-    "created_at",
-    "attempt",
-    "failures",
-    "crashes",
-    "version",
-    "progress_seq",
-    "error",
-    "cancelling",
-    "expires_at",
-    "key",
-    "request_id",
-    "traceparent",
-    "callback_url",
-)
-"""What tells the tasks of one claim apart; all else whoever claims them knows: see ``claim_values``."""
-
-_BLANK = dict.fromkeys((*(field.name for field in fields(Task)), "id_text"))
-
-
-def claim_values(
-    queue: str, token: ClaimToken, worker: WorkerId, started_at: datetime, lease: timedelta
-) -> dict[str, Any]:
-    """The fields of a task, filled in as far as they are the same in all tasks of one claim."""
-    return _BLANK | {
-        "queue": queue,
-        "state": State.RUNNING,
-        "token": token,
-        "worker": worker,
-        "started_at": started_at,
-        "lease_until": started_at + lease,
-    }
-
-
-def claimed_of(row: Iterable[Any], known: Mapping[str, Any]) -> Task:
-    """The task of a row of CLAIMED_COLUMNS, a line each, as the claim has left it; what follows is not looked at."""
-    task = {**known}
-    (
-        precedence,
-        timeout_us,
-        tags,
-        task["id"],
-        task["type"],
-        task["payload"],
-        task["max_attempts"],
-        task["run_at"],
-        task["created_at"],
-        task["attempt"],
-        task["failures"],
-        task["crashes"],
-        task["version"],
-        task["progress_seq"],
-        task["error"],
-        task["cancelling"],
-        task["expires_at"],
-        task["key"],
-        task["request_id"],
-        task["traceparent"],
-        task["callback_url"],
-        *_,
-    ) = row
-    task["priority"] = HIGHEST_PRIORITY - precedence
-    task["timeout"] = _timeout_of(timeout_us)
-    task["tags"] = _tags_of(tags)
-    task["id_text"] = str(task["id"])
-    return of(task)
-
-
 @cache
-def _timeout_of(microseconds: int) -> timedelta:
+def timeout_of(microseconds: int) -> timedelta:
+    """Few tasks have one of their own."""
     return timedelta(microseconds=microseconds)
 
 
@@ -263,7 +185,8 @@ def error_start(error_type: str) -> str:
     return json.dumps({"type": printable(error_type, 256)})[:-1] + ","
 
 
-def _tags_of(text: str) -> tuple[str, ...]:
+def tags_of(text: str) -> tuple[str, ...]:
+    """Back from ``tags_text``."""
     return () if text == "[]" else tuple(json.loads(text))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from duly.stores.sql.rows import CLAIMED_COLUMNS
+from duly.stores.sql.claimed import CLAIMED_COLUMNS
 
 LONG = 16_384
 """In bytes. A claim in which a payload is longer is read row by row: their JSON would be copied too often."""
