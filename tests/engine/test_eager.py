@@ -27,7 +27,7 @@ def name_of_its_task() -> str:
 
 async def started(*attempts) -> list[Slot]:
     """All of them begun, as far as they go without being woken."""
-    eager, slots = Eager(), [a_slot() for _ in attempts]
+    eager, slots = Eager(lambda *_: None), [a_slot() for _ in attempts]
     for attempt, slot in zip(attempts, slots, strict=True):
         eager.start(attempt, slot)
     for _ in range(2 * len(attempts) + 2):
@@ -165,7 +165,7 @@ async def test_one_that_is_cancelled_before_it_waits_stops_none_behind_it() -> N
 
 
 async def test_after_the_close_none_begins() -> None:
-    begun, eager = [], Eager()
+    begun, eager = [], Eager(lambda *_: None)
 
     async def attempt() -> None:
         begun.append(asyncio.current_task())
@@ -201,3 +201,23 @@ async def test_nothing_is_kept_of_what_has_ended() -> None:
         assert kept() is None
     finally:
         gc.enable()
+
+
+async def test_of_one_that_breaks_its_owner_is_told_and_of_one_that_is_cancelled_the_slot_is_free() -> None:
+    broken: list[tuple[Slot, str]] = []
+    eager, slots = Eager(lambda slot, error: broken.append((slot, str(error)))), [a_slot() for _ in range(5)]
+
+    async def attempt(error: BaseException, *, waits: bool) -> None:
+        if waits:
+            await asyncio.sleep(0)
+        raise error
+
+    eager.start(attempt(ValueError("at once"), waits=False), slots[0])
+    eager.start(attempt(asyncio.CancelledError(), waits=False), slots[1])
+    eager.start(attempt(ValueError("later"), waits=True), slots[2])
+    eager.start(attempt(asyncio.CancelledError(), waits=True), slots[3])
+    eager.start(asyncio.sleep(0), slots[4])
+    await becomes_true(lambda: len(broken) == 2 and not slots[3].taken)
+
+    assert broken == [(slots[0], "at once"), (slots[2], "later")]
+    assert [slot.taken for slot in slots] == [True, False, True, False, True]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from sys import getrefcount
 from types import coroutine
@@ -20,10 +20,12 @@ class Eager:
     Many never wait, and one asyncio task runs all of those: to make one for each takes longer than their handlers do.
     Where an attempt waits, that task is its own from then on, and another goes on with those behind it; so it does
     where somebody has remembered that task (a session or a scope for each task, say) or has cancelled it: what one
-    handler leaves there no other finds. An attempt must raise nothing but its cancellation.
+    handler leaves there no other finds. Of an attempt that raises ``broke`` is told, and its slot is free when it is
+    cancelled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, broke: Callable[[Slot, Exception], None]) -> None:
+        self._broke = broke
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Attempt, Slot]] = deque()
         self._served = False
@@ -53,13 +55,28 @@ class Eager:
             slot.holder, context = here, copy_context()
             try:
                 waited = context.run(attempt.send, None)
-            except (StopIteration, asyncio.CancelledError):
+            except StopIteration:
                 slot.holder = None
                 continue
+            except Exception as error:  # noqa: BLE001  # whatever it is, it ends this attempt and no other
+                self._broke(slot, error)
+                continue
+            except asyncio.CancelledError:
+                slot.free()
+                continue
             self._leave()
-            await _rest(attempt, context, waited)
+            await self._wait(attempt, context, waited, slot)
             return
         self._leave()
+
+    async def _wait(self, attempt: Attempt, context: Context, waited: object, slot: Slot) -> None:
+        try:
+            await _rest(attempt, context, waited)
+        except Exception as error:  # noqa: BLE001  # see above
+            self._broke(slot, error)
+        except asyncio.CancelledError:
+            slot.free()
+            raise
 
     def _leave(self) -> None:
         """This task serves no longer."""

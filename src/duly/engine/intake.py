@@ -88,7 +88,7 @@ class Intake:
         self._demand = demand
         self._start = start
         self._queues = list(demand.queues)
-        self._attempts = Eager()
+        self._attempts = Eager(self._broke)
         self._taken: set[Slot] = set()
         self._broken: set[Held] = set()
         """Claims whose attempt ended by a fault of ours: their lease will run out, and they begin no second time."""
@@ -223,7 +223,7 @@ class Intake:
         self.started += 1
         slot = Slot(task, self._freed)
         self._taken.add(slot)
-        self._attempts.start(self._attempt(task, claimed_at, slot), slot)
+        self._attempts.start(self._start(task, claimed_at, slot), slot)
 
     def _freed(self, slot: Slot) -> None:
         """A slot that is free again is a reason to look where there was none: else the last look found no more.
@@ -237,16 +237,12 @@ class Intake:
         if wanted:
             self._wake.set()
 
-    async def _attempt(self, task: Task, claimed_at: float, slot: Slot) -> None:
-        try:
-            await self._start(task, claimed_at, slot)
-        except Exception as error:  # noqa: BLE001  # a fault of ours costs this attempt its lease, not the worker
-            self._emit("attempt.broken", {"task": str(task.id), "type": task.type, "error": repr(error)})
-            self._broken.add(slot.held)
-            slot.free()
-        except asyncio.CancelledError:
-            slot.free()
-            raise
+    def _broke(self, slot: Slot, error: Exception) -> None:
+        """A fault of ours costs this attempt its lease, not the worker."""
+        task = slot.task
+        self._emit("attempt.broken", {"task": task.id_text, "type": task.type, "error": repr(error)})
+        self._broken.add(slot.held)
+        slot.free()
 
     def _abandon(self) -> None:
         """Cancel what still runs, and wait for none of it."""

@@ -35,7 +35,6 @@ class _Held:
     """No renewal after this: the attempt's time-out and its grace."""
     progress: str | None = None
     progress_at: float = 0.0
-    settling: bool = False
 
     @property
     def task(self) -> Task:
@@ -62,7 +61,9 @@ class LeaseKeeper:
         self._stall = stall
         self._emit = emit
         self._lock = Lock()
-        self._held: dict[TaskId, _Held] = {}
+        self._new: dict[str, tuple[Running, float]] = {}
+        """Not looked at yet, with when the claim was asked for: most have ended before the next look."""
+        self._held: dict[str, _Held] = {}
         self._stopping = False
         self._asked = False
         self._nudge = Nudge()
@@ -88,26 +89,27 @@ class LeaseKeeper:
 
         An earlier attempt of the same task that is held here still has lost its claim: it would not be claimed twice.
         """
-        until = claimed_at + running.task.timeout.total_seconds() + self._grace
-        held = _Held(running, claimed_at + self._interval, until)
+        id_ = running.task.id_text
         with self._lock:
-            earlier = self._held.setdefault(running.task.id, held)
-            if earlier is not held:
-                self._held[running.task.id] = held
-        if earlier.running is not running:
+            earlier = self._held.pop(id_).running if id_ in self._held else self._new.get(id_, (running,))[0]
+            self._new[id_] = running, claimed_at
+        if earlier is not running:
             self._tell_lost(earlier)
 
     def release(self, running: Running) -> None:
         """The attempt is settled, or its claim is lost: renew no more."""
-        id_ = running.task.id
+        id_ = running.task.id_text
         with self._lock:
-            held = self._held.pop(id_, None)
-            if held is not None and held.running is not running:
-                self._held[id_] = held
+            new = self._new.get(id_)
+            if new is not None and new[0] is running:
+                del self._new[id_]
+            elif self._of(running) is not None:
+                del self._held[id_]
 
     def report(self, running: Running, progress: str) -> None:
         """Write this progress with the next sign of life; only the newest counts."""
         with self._lock:
+            self._look_at_new()
             held = self._of(running)
             if held is not None:
                 held.progress = progress
@@ -117,11 +119,9 @@ class LeaseKeeper:
 
         The lease is kept until ``release``; that a claim is gone is no news from now on.
         """
+        running.settling = True
         held = self._of(running)
-        if held is None:
-            return None
-        held.settling = True
-        return held.progress
+        return None if held is None else held.progress
 
     async def verify(self, tasks: TaskStore, running: Running) -> bool:
         """Renew this one now, through the given store, and say whether the claim still holds."""
@@ -129,8 +129,14 @@ class LeaseKeeper:
         return running.task.id in kept
 
     def _of(self, running: Running) -> _Held | None:
-        held = self._held.get(running.task.id)
+        held = self._held.get(running.task.id_text)
         return held if held is not None and held.running is running else None
+
+    def _look_at_new(self) -> None:
+        for id_, (running, claimed_at) in self._new.items():
+            until = claimed_at + running.task.timeout.total_seconds() + self._grace
+            self._held[id_] = _Held(running, claimed_at + self._interval, until)
+        self._new.clear()
 
     def _run(self) -> None:
         asyncio.run(self._keep())
@@ -173,6 +179,7 @@ class LeaseKeeper:
 
     def _due(self, now: float) -> list[tuple[_Held, Renewal]]:
         with self._lock:
+            self._look_at_new()
             held = [one for one in self._held.values() if now < one.until]
             lease_due = any(now >= one.renew_at for one in held)
             chosen = held if lease_due else [one for one in held if _progress_due(one, now)]
@@ -198,21 +205,23 @@ class LeaseKeeper:
 
     def _lost(self, held: _Held) -> None:
         with self._lock:
-            if self._held.get(held.task.id) is not held:
+            if self._held.get(held.task.id_text) is not held:
                 return  # released meanwhile
-            del self._held[held.task.id]
-        self._tell_lost(held)
+            del self._held[held.task.id_text]
+        self._tell_lost(held.running)
 
-    def _tell_lost(self, held: _Held) -> None:
-        if held.settling:
+    def _tell_lost(self, running: Running) -> None:
+        if running.settling:
             return  # most probably it is settled, and the answer is on its way
-        facts = {"task": str(held.task.id), "type": held.task.type, "attempt": held.task.attempt}
-        self._emit("lease.lost", facts)
-        held.running.end(Cause.LOST)
+        task = running.task
+        self._emit("lease.lost", {"task": task.id_text, "type": task.type, "attempt": task.attempt})
+        running.end(Cause.LOST)
 
     async def _look_for_cancels(self, tasks: TaskStore) -> None:
         with self._lock:
-            by_id = {id_: held.running for id_, held in self._held.items() if held.running.cause is None}
+            self._look_at_new()
+            running = [held.running for held in self._held.values() if held.running.cause is None]
+        by_id = {one.task.id: one for one in running}
         ids = list(by_id)
         for start in range(0, len(ids), MAX_BATCH):
             for task_id in await tasks.cancelling(ids[start : start + MAX_BATCH]):

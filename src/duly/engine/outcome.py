@@ -1,16 +1,18 @@
 """What a handler's end means: the fact that follows from what it returned or raised."""
 
 import traceback
+from asyncio import CancelledError
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 
 from duly.domain.errors import Invalid, ResultInvalid, ResultTooLarge
-from duly.domain.fact import Raised, Returned, Snoozed, Unstorable, WorkerFact
+from duly.domain.fact import Interrupted, Raised, Returned, Snoozed, Stopped, Unstorable, WorkerFact
 from duly.domain.failure import Failure
 from duly.domain.retry import Fail, Retry, RetryAfter, Snooze
 from duly.domain.state import Reason
 from duly.domain.task import Task
+from duly.engine.cause import Cause
 from duly.engine.handlers import TaskType
 from duly.engine.jsontext import size_of
 from duly.engine.limits import Limits
@@ -28,6 +30,20 @@ class Judge:
     task: Task
     retry: Retry
     luck: float
+
+    def ended(self, cause: Cause | None, error: BaseException) -> WorkerFact:
+        """The handler raised this: an answer to being told to end for that cause, or its own doing."""
+        match cause:
+            case Cause.TIMEOUT:
+                return self.timed_out()
+            case Cause.CANCEL:
+                return Stopped(self.task.claim)
+            case Cause.STOP | Cause.LOST:
+                return Interrupted(self.task.claim)
+            case None if isinstance(error, CancelledError):
+                return self.failed(Failure("CancelledError", "The handler cancelled itself."))
+            case None:
+                return self.raised(error)
 
     def raised(self, error: BaseException) -> WorkerFact:
         """The handler raised this."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from duly.domain.fact import Interrupted, Returned, Snoozed, Stopped, Unhandled, Unstorable, WorkerFact
 from duly.domain.failure import Failure
@@ -16,7 +16,7 @@ from duly.engine.cause import Cause
 from duly.engine.deadlines import Deadlines
 from duly.engine.handlers import TaskType
 from duly.engine.inline import Begun, Inline, begun
-from duly.engine.outcome import Judge, returned, unhandled_wait
+from duly.engine.outcome import returned, unhandled_wait
 from duly.engine.patience import patiently
 from duly.engine.running import Running
 from duly.engine.settlement import Settlement, facts_of
@@ -28,8 +28,15 @@ NO_ROOM = timedelta(seconds=5)
 """So long a task waits, uncharged, when this machine has no room for another thread."""
 
 
+class Later(NamedTuple):
+    """A handler that has not ended at once."""
+
+    fact: Awaitable[WorkerFact | None]
+    """What its end means; None: it was left behind, and settled."""
+
+
 class Runner:
-    """Runs claimed tasks. One call of ``run`` is one attempt, in an asyncio task of its own."""
+    """Runs claimed tasks. One call of ``run`` is one attempt."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -66,7 +73,8 @@ class Runner:
             if attempt.began - claimed_at < self._sure or await self._still_ours(attempt):
                 self._tools.meter.started(task, ((task.started_at or task.run_at) - task.run_at).total_seconds())
                 try:
-                    fact = await self._execute(attempt)
+                    called = self._execute(attempt)
+                    fact = await called.fact if isinstance(called, Later) else called
                 except NoRoom as error:
                     fact = self._without_room(task, error)
                 if type(fact) is not Returned or running.settled_inside or slot.abandoned or not self._tools.posts:
@@ -154,29 +162,35 @@ class Runner:
         finally:
             self._end(attempt)
 
-    async def _execute(self, attempt: Attempt) -> WorkerFact | None:
-        """What the handler's end means; None: it was left behind, and settled."""
+    def _execute(self, attempt: Attempt) -> WorkerFact | Later:
+        """What the handler's end means, where it has ended at once."""
         running = attempt.running
         if attempt.type.executor == "process" or (running.task.alone and attempt.type.found_again):
             self._begin_timeout(attempt)
             sure = partial(self._sure_of, attempt)
-            return await self._tools.processes.run(running, attempt.type, attempt.judge, sure)
+            return Later(self._tools.processes.run(running, attempt.type, attempt.judge, sure))
         try:
             arguments = running.arguments()
         except BaseException as error:  # noqa: BLE001  # validators may be the user's own
             return attempt.judge.misfit(error)
         if running.cause is not None:  # told to end before it could begin
-            return _ended(running, attempt.judge, asyncio.CancelledError())
-        if attempt.type.executor == "async":
-            called = begun(attempt.type, arguments)
-            value, raised = await self._in_loop(attempt, called) if isinstance(called, Begun) else called
-        else:
-            value, raised = await self._in_thread(attempt, arguments)
-        if attempt.left:
-            return None
+            return attempt.judge.ended(running.cause, asyncio.CancelledError())
+        if attempt.type.executor != "async":
+            return Later(self._awaited(attempt, self._in_thread(attempt, arguments)))
+        called = begun(attempt.type, arguments)
+        if isinstance(called, Begun):
+            return Later(self._awaited(attempt, self._in_loop(attempt, called)))
+        return self._fact(attempt, called)
+
+    async def _awaited(self, attempt: Attempt, call: Awaitable[Caught]) -> WorkerFact | None:
+        caught = await call
+        return None if attempt.left else self._fact(attempt, caught)
+
+    def _fact(self, attempt: Attempt, caught: Caught) -> WorkerFact:
+        value, raised = caught
         if raised is not None:
-            return _ended(running, attempt.judge, raised)
-        return returned(running.task, attempt.type, value, self._tools.limits)
+            return attempt.judge.ended(attempt.running.cause, raised)
+        return returned(attempt.running.task, attempt.type, value, self._tools.limits)
 
     async def _in_loop(self, attempt: Attempt, begun: Begun) -> Caught:
         """The rest of a handler that has something to wait for."""
@@ -270,18 +284,3 @@ class Runner:
 
     def _now(self) -> datetime:
         return self._tools.store.clock.now()
-
-
-def _ended(running: Running, judge: Judge, error: BaseException) -> WorkerFact:
-    """What it means that the handler raised this: an answer to being told to end, or its own doing."""
-    match running.cause:
-        case Cause.TIMEOUT:
-            return judge.timed_out()
-        case Cause.CANCEL:
-            return Stopped(running.task.claim)
-        case Cause.STOP | Cause.LOST:
-            return Interrupted(running.task.claim)
-        case None if isinstance(error, asyncio.CancelledError):
-            return judge.failed(Failure("CancelledError", "The handler cancelled itself."))
-        case None:
-            return judge.raised(error)

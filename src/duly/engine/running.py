@@ -29,6 +29,7 @@ class Running:
         "_task_type",
         "cause",
         "settled_inside",
+        "settling",
         "task",
     )
 
@@ -46,6 +47,8 @@ class Running:
         self.cause: Cause | None = None
         self.settled_inside = False
         """The handler has called complete_in; whether that committed must be read from the database."""
+        self.settling = False
+        """Its outcome is being written: that its claim is gone is no news any more."""
         self._task_type = task_type
         self._limits = limits
         self._report = report

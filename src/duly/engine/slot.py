@@ -12,10 +12,10 @@ Held = tuple[TaskId, ClaimToken]
 class Slot:
     """Taken by one attempt, until that is settled, refused, or left behind."""
 
-    __slots__ = ("_freed", "_task", "_waiter", "abandoned", "broken", "holder")
+    __slots__ = ("_freed", "_waiter", "abandoned", "broken", "holder", "task")
 
     def __init__(self, task: Task, freed: "Callable[[Slot], None]") -> None:
-        self._task = task
+        self.task = task
         self._freed: Callable[[Slot], None] | None = freed
         self._waiter: asyncio.Future[None] | None = None
         self.holder: asyncio.Task[None] | None = None
@@ -28,7 +28,7 @@ class Slot:
     @property
     def held(self) -> Held:
         """What is worked on in it."""
-        return self._task.id, self._task.claim
+        return self.task.id, self.task.claim
 
     @property
     def taken(self) -> bool:

@@ -36,7 +36,7 @@ class Tools:
     parting: timedelta
     """A handler in the event loop or in a thread has so long to end when its worker stops."""
     bind: Callable[[Task], None]
-    """Puts the task on every log line of the current asyncio task."""
+    """Puts the task on every log line of the current context."""
     last_resort: LastResort | None
     posts: bool
     """Whether an attempt that has returned leaves its settle to whoever writes it, and ends; else it waits for that."""

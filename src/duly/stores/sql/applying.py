@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Update, bindparam, insert, sel
 from sqlalchemy.exc import DBAPIError
 
 from duly.domain.errors import KeyTaken
+from duly.domain.making import STATE
 from duly.domain.state import State
 from duly.domain.task import ClaimToken, TaskId
 from duly.domain.transition import Change
@@ -27,21 +28,15 @@ Fence = tuple[int, ClaimToken | None, datetime | None]
 
 def plain(change: Change) -> bool:
     """Whether this is an ordinary completion: of its row it changes the outcome and nothing else."""
-    before, after = change.before, change.after
+    before, after, events, adds, _ = change
     return (
         after.state is State.COMPLETED
         and before.state is State.RUNNING
-        and not change.events
-        and not change.adds
-        and after.progress is before.progress
-        and after.run_at is before.run_at
+        and not events
+        and not adds
         and after.error is before.error
-        and after.payload is before.payload
-        and after.expires_at is before.expires_at
-        and after.started_at is before.started_at
         and after.cancelling is before.cancelling
-        and after.token is before.token
-        and (after.attempt, after.failures, after.crashes) == (before.attempt, before.failures, before.crashes)
+        and after[:STATE] == before[:STATE]
     )
 
 
