@@ -1,8 +1,10 @@
 """Many callers, one batch: what gathers while a batch is being written is the next batch. No delay is added."""
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
 from duly.domain.errors import RowInvalid, StoreUnavailable, TooMany
@@ -117,14 +119,12 @@ class Gather(Generic[T, R]):
             self._written.set()
 
     def _take(self) -> list[tuple[T, Answer[R]]]:
-        batch: list[tuple[T, Answer[R]]] = []
-        size = 0
-        while self._waiting and len(batch) < MAX_BATCH:
-            size += self._size(self._waiting[0][0])
-            if batch and size > MAX_BATCH_BYTES:
-                break
-            batch.append(self._waiting.popleft())
-        return batch
+        """As many as a batch may have and as fit into one, the first however large it is."""
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        sizes = accumulate(map(self._size, [item for item, _ in batch]))
+        fitting = max(bisect_right(list(sizes), MAX_BATCH_BYTES), 1)
+        self._waiting.extendleft(reversed(batch[fitting:]))
+        return batch[:fitting]
 
     async def _write(self, batch: Sequence[tuple[T, Answer[R]]]) -> None:
         try:

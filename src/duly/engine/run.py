@@ -14,7 +14,6 @@ from duly.engine.attempt import Attempt
 from duly.engine.call import COOPERATION, Caught, Vigil, in_thread
 from duly.engine.cause import Cause
 from duly.engine.deadlines import Deadlines
-from duly.engine.handlers import TaskType
 from duly.engine.inline import Begun, Inline, begun
 from duly.engine.outcome import returned, unhandled_wait
 from duly.engine.patience import patiently
@@ -44,6 +43,13 @@ class Runner:
         self._sure = tools.lease.total_seconds() / 2
         """So many seconds after a claim was asked for, it surely holds."""
         self._running: set[Running] = set()
+        self._running_of = partial(
+            Running,
+            limits=tools.limits,
+            report=tools.keeper.report,
+            joined=tools.store.joined,
+            now=tools.store.clock.now,
+        )
         self._left: set[asyncio.Future[Any]] = set()
         """What a stopping worker left behind; kept, for the event loop itself holds its tasks weakly."""
 
@@ -89,17 +95,6 @@ class Runner:
         """There is no room for its thread: it comes again, uncharged."""
         self._tools.emit("thread.unstarted", facts_of(task) | {"error": str(error)})
         return Snoozed(task.claim, NO_ROOM)
-
-    def _running_of(self, task: Task, task_type: TaskType) -> Running:
-        tools = self._tools
-        return Running(
-            task,
-            task_type,
-            limits=tools.limits,
-            report=tools.keeper.report,
-            joined=tools.store.joined,
-            now=tools.store.clock.now,
-        )
 
     def _end(self, attempt: Attempt) -> None:
         """Nothing more is done for it. A second time nothing happens."""

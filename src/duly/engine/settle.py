@@ -148,5 +148,6 @@ def _unstorable(task: Task, error: RowInvalid) -> Unstorable:
 
 
 def _size(change: Change) -> int:
-    size = len(change.after.result or "") + len(change.after.error or "")
-    return size + sum(len(task.payload) for task in change.adds) if change.adds else size
+    _, after, _, adds, _ = change
+    size = len(after.result or "") + len(after.error or "")
+    return size + sum(len(task.payload) for task in adds) if adds else size
