@@ -222,5 +222,5 @@ async def test_two_tasks_that_were_added_are_two_rows(store):
     task = await added(store)
     other = await added(store)
 
-    assert other._replace(id=task.id) == task
+    assert other._replace(id=task.id, id_text=task.id_text) == task
     assert len(await store.tasks.get([task.id, other.id])) == 2

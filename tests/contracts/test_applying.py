@@ -1,6 +1,7 @@
 """TaskStore.apply: fenced by id, version and token, all or nothing, with events and further tasks."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -244,11 +245,11 @@ async def test_events_keep_every_fact(store):
     task = await running(store)
     detail = {"none": None, "float": 0.1, "int": 2**60, "bool": True, "text": "\0 \ud800 \U0001f600 \" ' \\"}
     event = an_event(task, Kind.FAILED, worker="worker é", detail=detail, at=NOON + timedelta(microseconds=1))
-    change = a_change(store, task, facts.CancelAsked())._replace(events=(event, event._replace(detail={})))
+    change = a_change(store, task, facts.CancelAsked())._replace(events=(event, replace(event, detail={})))
 
     await store.tasks.apply([change])
 
-    assert await store.history.events(task.id) == [event, event._replace(detail={})]
+    assert await store.history.events(task.id) == [event, replace(event, detail={})]
 
 
 async def test_a_row_that_the_database_refuses_spoils_no_other_change(store):
