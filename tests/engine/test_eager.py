@@ -10,7 +10,8 @@ import pytest
 from duly.engine.eager import Eager
 from duly.engine.slot import Slot
 from tests.support.builders import a_running_task
-from tests.support.stage import becomes_true
+from tests.support.serving import handlers_of
+from tests.support.stage import a_stage, a_worker, becomes_true
 
 PLACE: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
 
@@ -221,3 +222,19 @@ async def test_of_one_that_breaks_its_owner_is_told_and_of_one_that_is_cancelled
 
     assert broken == [(slots[0], "at once"), (slots[2], "later")]
     assert [slot.taken for slot in slots] == [True, False, True, False, True]
+
+
+async def test_what_a_worker_does_for_an_attempt_leaves_no_mark_on_the_task() -> None:
+    names = []
+
+    async def brief() -> None:
+        names.append(name_of_its_task())
+
+    async with a_stage(handlers_of(brief=brief)) as stage:
+        ids = [await stage.submit("brief") for _ in range(60)]
+        async with a_worker(stage, slots=30):
+            for task_id in ids:
+                await stage.ended(task_id)
+
+    assert len(names) == 60
+    assert len(set(names)) <= 6
