@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Column, Integer, MetaData, NullPool, String, Table, create_engine, insert, select
+from sqlalchemy import Column, Integer, MetaData, NullPool, String, Table, create_engine, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -114,8 +114,8 @@ def make_notes(url: str) -> None:
     """The application's own table, empty."""
     engine = create_engine(blocking_url(url), poolclass=NullPool)
     with engine.begin() as connection:
-        notes.drop(connection, checkfirst=True)
-        notes.create(connection)
+        notes.create(connection, checkfirst=True)
+        connection.execute(delete(notes))
 
 
 def texts_of(url: str) -> list[str]:

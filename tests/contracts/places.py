@@ -4,13 +4,13 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from sqlalchemy import NullPool, create_engine, delete
+from sqlalchemy import create_engine, delete
 
 from duly.ports.clock import Clock
 from duly.ports.store import Store
@@ -50,9 +50,11 @@ def place(kind: str, folder: Path) -> Iterator[Place]:
             case "sqlite":
                 yield SqliteFile(folder)
             case "postgresql":
-                yield Server("postgresql", stack.enter_context(postgres_database()))
+                url = stack.enter_context(postgres_database())
+                yield stack.enter_context(closing(Server("postgresql", url)))
             case _:
-                yield Server("mysql", stack.enter_context(mysql_database()))
+                url = stack.enter_context(mysql_database())
+                yield stack.enter_context(closing(Server("mysql", url)))
 
 
 @dataclass
@@ -106,13 +108,16 @@ class Server:
     def __init__(self, kind: str, url: str) -> None:
         self.kind = kind
         self.url = url
+        self._engine = create_engine(blocking_url(url), pool_pre_ping=True)
         asyncio.run(migrate(url))
 
     def empty(self) -> None:
-        engine = create_engine(blocking_url(self.url), poolclass=NullPool)
-        with engine.begin() as connection:
+        with self._engine.begin() as connection:
             for table in metadata.sorted_tables:
                 connection.execute(delete(table))
 
     async def open(self, clock: Clock) -> Store:
         return await open_sql_store(self.url, clock=clock)
+
+    def close(self) -> None:
+        self._engine.dispose()

@@ -182,7 +182,9 @@ def _break_mariadb(url: str) -> int:
 
 
 def _mariadb(port: int) -> Any:
-    return pymysql.connect(host="127.0.0.1", port=port, user="root", connect_timeout=2, autocommit=True)
+    return pymysql.connect(
+        host="127.0.0.1", port=port, user="root", connect_timeout=2, autocommit=True, ssl_disabled=True
+    )
 
 
 def _installed(name: str) -> str:
