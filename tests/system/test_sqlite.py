@@ -23,13 +23,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 def test_two_workers_at_full_rate_on_one_file_both_get_their_share(sqlite_scene: Scene):
-    scene, count = sqlite_scene, 2000
+    scene, count = sqlite_scene, 1000
     with scene.worker(DULY_LEASE="30s") as one, scene.worker(DULY_LEASE="30s") as other:
         pids = {one.process.pid, other.process.pid}
         eventually(lambda: pids <= {worker.pid for worker in scene.client.workers()}, PATIENCE)
         scene.client.pause("default")
-        batch = [Submit(type="quick", payload={"number": number}) for number in range(1000)]
-        tasks = {task.id for _ in range(count // 1000) for task in scene.client.submit_many(batch)}
+        batch = [Submit(type="quick", payload={"number": number}) for number in range(count)]
+        tasks = {task.id for task in scene.client.submit_many(batch)}
         scene.client.resume("default")
         eventually(lambda: len({e.task for e in scene.effects.all() if e.word == "end"} & tasks) == count, PATIENCE)
         ended = scene.final(*tasks)
