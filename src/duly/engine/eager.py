@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from sys import getrefcount
 from types import coroutine
@@ -47,6 +47,23 @@ class Eager:
         self._loop.create_task(self._serve())  # the loop keeps it until it runs, then its slot does
 
     async def _serve(self) -> None:
+        try:
+            waiting = self._begin()
+        finally:
+            self._leave()
+        if waiting is None:
+            return
+        slot, rest = waiting
+        try:
+            await rest
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends this attempt and no other
+            self._broke(slot, error)
+        except asyncio.CancelledError:
+            slot.free()
+            raise
+
+    def _begin(self) -> tuple[Slot, Awaitable[None]] | None:
+        """Begin attempts up to one that waits: that one, and the rest of it."""
         here = asyncio.current_task()
         assert here is not None  # noqa: S101  # it runs in one
         unknown = _marks(here)
@@ -54,29 +71,14 @@ class Eager:
             attempt, slot = self._waiting.popleft()
             slot.holder, context = here, copy_context()
             try:
-                waited = context.run(attempt.send, None)
+                return slot, _rest(attempt, context, context.run(attempt.send, None))
             except StopIteration:
                 slot.holder = None
-                continue
-            except Exception as error:  # noqa: BLE001  # whatever it is, it ends this attempt and no other
+            except Exception as error:  # noqa: BLE001  # as above
                 self._broke(slot, error)
-                continue
             except asyncio.CancelledError:
                 slot.free()
-                continue
-            self._leave()
-            await self._wait(attempt, context, waited, slot)
-            return
-        self._leave()
-
-    async def _wait(self, attempt: Attempt, context: Context, waited: object, slot: Slot) -> None:
-        try:
-            await _rest(attempt, context, waited)
-        except Exception as error:  # noqa: BLE001  # see above
-            self._broke(slot, error)
-        except asyncio.CancelledError:
-            slot.free()
-            raise
+        return None
 
     def _leave(self) -> None:
         """This task serves no longer."""
