@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 
 from duly.domain.task import Task
 
-UNTRIED = (0, 0, 0, 0, None, None, None, None)
-"""The fields from ``attempt`` to ``started_at`` of a task that nobody has claimed."""
+UNTRIED = (0, 0, 0, 0, None, None, None, None, None, False)
+"""The fields from ``attempt`` to ``cancelling`` of a task that nobody has claimed."""
 
-UNENDED = (None, 1, None, None, False, None, None)
+UNENDED = (None, 1, None, None, None)
 """The fields after ``state`` of a task to which nothing has happened."""
 
+ERROR = Task._fields.index("error")
+"""The place of the error. What stands before it a completion leaves as it was."""
+
 STATE = Task._fields.index("state")
-"""The place of the state. What follows it, and it, are all that a completion changes."""
+"""The place of the state. What stands before it an ordinary completion leaves as it was."""
 
 _TRIED = slice(Task._fields.index("attempt"), STATE)
 _ENDED = slice(STATE + 1, None)

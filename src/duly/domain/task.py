@@ -67,16 +67,16 @@ class Task(NamedTuple):
     """Who made the last claim."""
     started_at: datetime | None
     """When the last attempt was claimed."""
+    error: str | None
+    cancelling: bool
+    """A cancel was asked for while the task ran."""
 
-    # What a completion changes, and nothing else: ENDS.
+    # What nearly every end changes, and nothing else.
     state: State
     reason: Reason | None
     version: int
     """Counts decided changes; never goes down; fences every write."""
     result: str | None
-    error: str | None
-    cancelling: bool
-    """A cancel was asked for while the task ran."""
     lease_until: datetime | None
     """Until when the claim is believed; None unless running."""
     finished_at: datetime | None

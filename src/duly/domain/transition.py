@@ -14,7 +14,7 @@ from duly.domain.errors import ClaimLost, IllegalMove
 from duly.domain.event import Detail, Kind, TaskEvent
 from duly.domain.fact import Fact
 from duly.domain.failure import Failure, printable
-from duly.domain.making import STATE, of
+from duly.domain.making import ERROR, of
 from duly.domain.moment import rfc3339
 from duly.domain.state import WAITING, Reason, State
 from duly.domain.task import MAX_CRASHES, ClaimToken, Task, WorkerId
@@ -183,9 +183,8 @@ def _completed(task: Task, fact: facts.Returned, now: datetime) -> Change:
     What ``_replace`` would do, in a fifth of the time: nearly all tasks end here.
     """
     _check_claim(task, fact.token)
-    version, result = task.version + 1, fact.result
-    after = of((*task[:STATE], State.COMPLETED, None, version, result, None, False, None, now))
-    return Change(task, after)
+    end = (None, False, State.COMPLETED, None, task.version + 1, fact.result, None, now)
+    return Change(task, of(task[:ERROR] + end))
 
 
 def _raised(task: Task, reason: Reason, failure: Failure, wait: timedelta | None, now: datetime) -> Change:

@@ -94,7 +94,7 @@ class Settler:
         """Write them, and tell those who wait. Which were written."""
         lost = await patiently(lambda: self._store.tasks.apply(changes), None)
         losers = {id(change) for change in lost}
-        written = [id(change) not in losers for change in changes]
+        written = [id(change) not in losers for change in changes] if lost else [True] * len(changes)
         self._herald.changed(*[change.after for change, is_written in zip(changes, written, strict=True) if is_written])
         return written
 

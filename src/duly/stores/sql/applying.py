@@ -34,8 +34,6 @@ def plain(change: Change) -> bool:
         and before.state is State.RUNNING
         and not events
         and not adds
-        and after.error is before.error
-        and after.cancelling is before.cancelling
         and after[:STATE] == before[:STATE]
     )
 

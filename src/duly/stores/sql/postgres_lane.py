@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
@@ -166,14 +166,9 @@ class PostgresLane:
 
     async def complete(self, changes: Sequence[Change]) -> list[Change]:
         """See Lane. Rows are locked in the order of their ids."""
-        ordered = sorted(changes, key=attrgetter("before.id_text"))
-        columns = (
-            ",".join([change.before.id_text for change in ordered]),
-            ",".join([str(change.before.version) for change in ordered]),
-            ",".join([str(change.before.token) for change in ordered]),
-            "\x01".join([change.after.result or "" for change in ordered]),
-            [change.after.finished_at for change in ordered],
-        )
+        rows = sorted([_completion(change) for change in changes])
+        ids, versions, tokens, results, ends = zip(*rows, strict=True)
+        columns = (",".join(ids), ",".join(versions), ",".join(tokens), "\x01".join(results), ends)
         try:
             [(written,)] = await self._fetch(statements.COMPLETE, *columns)
         except RowLocked:
@@ -224,3 +219,9 @@ class PostgresLane:
             else:
                 self._pool.drop(connection)
         return rows
+
+
+def _completion(change: Change) -> tuple[str, str, str, str, datetime | None]:
+    """The id, and what else the statement takes of it."""
+    before, after, _, _, _ = change
+    return before.id_text, str(before.version), str(before.token), after.result or "", after.finished_at
