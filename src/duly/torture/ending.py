@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 
+from duly.domain.state import FINAL
 from duly.torture.house import NotReady
 from duly.torture.records import Final, Json
 
@@ -22,7 +23,7 @@ async def all_final(url: str, patience: timedelta) -> bool:
     deadline = time.monotonic() + patience.total_seconds()
     async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT) as http:
         while time.monotonic() < deadline:
-            if await _none_live(http):
+            if await _none_live(http) and await _each_is_final(http):
                 return True
             await asyncio.sleep(LOOK)
     return False
@@ -38,12 +39,17 @@ async def final_of(url: str, logs: Sequence[str]) -> Final:
 
 
 async def _none_live(http: httpx.AsyncClient) -> bool:
-    """By three lists, oldest way to be sure: the counters of the queues are some seconds old."""
+    """By three lists: the counters of the queues are some seconds old."""
     for state in ("scheduled", "pending", "running"):
         page = await _page(http, f"/v1/tasks?limit=1&view=basic&state={state}")
         if page is None or page["tasks"] or page["next"]:
             return False
     return True
+
+
+async def _each_is_final(http: httpx.AsyncClient) -> bool:
+    """One that was taken from its worker between two of the lists was in none of them."""
+    return all(task["state"] in FINAL for task in await _all_tasks(http))
 
 
 async def _all_tasks(http: httpx.AsyncClient) -> list[Json]:
