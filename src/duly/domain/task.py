@@ -71,7 +71,7 @@ class Task(NamedTuple):
     cancelling: bool
     """A cancel was asked for while the task ran."""
 
-    # What nearly every end changes, and nothing else.
+    # What an ordinary completion changes, and nothing else.
     state: State
     reason: Reason | None
     version: int

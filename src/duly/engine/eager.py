@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
+from functools import partial
 from sys import getrefcount
-from types import coroutine
 from typing import Any
 from weakref import getweakrefcount
 
+from duly.engine.rest import rest_of
 from duly.engine.slot import Slot
 
 Attempt = Coroutine[Any, Any, None]
@@ -71,13 +72,15 @@ class Eager:
             attempt, slot = self._waiting.popleft()
             slot.holder, context = here, copy_context()
             try:
-                return slot, _rest(attempt, context, context.run(attempt.send, None))
+                waited = context.run(attempt.send, None)
             except StopIteration:
                 slot.holder = None
             except Exception as error:  # noqa: BLE001  # as above
                 self._broke(slot, error)
             except asyncio.CancelledError:
                 slot.free()
+            else:
+                return slot, _rest(attempt, context, waited)
         return None
 
     def _leave(self) -> None:
@@ -92,18 +95,7 @@ def _marks(task: "asyncio.Task[None]") -> int:
     return getrefcount(task) + getweakrefcount(task) + task.cancelling()
 
 
-@coroutine
-def _rest(attempt: Attempt, context: Context, waited: object) -> Generator[Any, Any, None]:
-    """Await what was begun already, in its own context."""
-    error: BaseException | None = None
-    while True:
-        try:
-            yield waited
-        except BaseException as thrown:  # noqa: BLE001  # given to the attempt below, outside of this clause
-            error = thrown
-        try:
-            waited = context.run(attempt.send, None) if error is None else context.run(attempt.throw, error)
-        except StopIteration:
-            return
-        finally:
-            error = None  # else it would hold this frame, which it knows
+def _rest(attempt: Attempt, context: Context, waited: object) -> Awaitable[None]:
+    """In the attempt's own context."""
+    go_on = partial(context.run, attempt.send, None)
+    return rest_of(go_on, lambda error: context.run(attempt.throw, error), waited)

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from types import coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
 from duly.engine.copied import end_if_copied, lineage
 from duly.engine.handlers import TaskType
+from duly.engine.rest import rest_of
 from duly.engine.running import Running
 
 
@@ -56,7 +57,11 @@ class Inline:
         self._inside = True
         running.on_end(self._told)
         try:
-            return await _rest(*begun), None
+            handler, first = begun
+            home = lineage()
+            return await rest_of(
+                partial(_step, home, handler.__next__), partial(_step, home, handler.throw), first
+            ), None
         except BaseException as error:  # the user's handler may raise anything, SystemExit too
             if self._loop.is_closed():  # this is being thrown away, and may do nothing more
                 raise
@@ -108,20 +113,8 @@ def begun(task_type: TaskType, arguments: Mapping[str, object]) -> Caught | Begu
         end_if_copied(home)
 
 
-@coroutine
-def _rest(handler: Generator[Any, Any, object], first: object) -> Generator[Any, Any, object]:
-    """Await what was begun already."""
-    waited, error, here, home = first, None, None, lineage()
-    while True:
-        try:
-            yield waited
-        except BaseException as thrown:  # noqa: BLE001  # given to the handler below, outside of this clause
-            here = thrown.__traceback__
-            error = thrown.with_traceback(None if here is None else here.tb_next)
-        try:
-            waited = next(handler) if error is None else handler.throw(error)
-        except StopIteration as end:
-            return end.value
-        finally:
-            end_if_copied(home)
-            error = here = None  # else they would hold this frame, which they know
+def _step(home: int, resume: Callable[..., object], *thrown: BaseException) -> object:
+    try:
+        return resume(*thrown)
+    finally:
+        end_if_copied(home)
