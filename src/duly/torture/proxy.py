@@ -50,6 +50,7 @@ class Proxy:
     own_port: int = 0
     mode: Mode = Mode.OPEN
     _wires: list[Wire] = field(default_factory=list[Wire])
+    _serving: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def turn(self, mode: Mode) -> None:
         """From now on it is in this mode."""
@@ -63,14 +64,16 @@ class Proxy:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Proxy"]:
-        """Take connections until the end."""
+        """Take connections until the end, which waits for each to be over."""
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.own_port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
             server.close()
-            self._close_all()
+            self.turn(Mode.CUT)
+            while self._serving:
+                await asyncio.wait(self._serving)
 
     @property
     def carries(self) -> int:
@@ -84,7 +87,12 @@ class Proxy:
         while self._wires:
             self._wires.pop().close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._cuts():
             writer.transport.abort()
             return
