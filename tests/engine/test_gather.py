@@ -268,3 +268,41 @@ async def test_a_few_do_not_wait_for_each_other() -> None:
         assert gate.batches == [[1], [2]]
         gate.open.set()
         await ended(first + second)
+
+
+@pytest.fixture
+def patience(monkeypatch) -> None:
+    """As long as it says, whatever else the machine is doing."""
+    monkeypatch.setattr("duly.engine.gather.PATIENCE", (0.0005, 10))
+
+
+@pytest.mark.usefixtures("patience")
+async def test_after_a_crowd_that_took_long_as_many_are_waited_for() -> None:
+    gate = Gate()
+    crowd, few, rest = range(CROWD), range(CROWD, CROWD + 2), range(CROWD + 2, CROWD * 2)
+    async with gathering(gate, lanes=2) as gather:
+        before = await started(gather, crowd)
+        await asyncio.sleep(0.4)
+        gate.open.set()
+        await ended(before)
+
+        early = await started(gather, few)
+        await asyncio.sleep(0.01)
+        callers = early + await started(gather, rest)
+
+        assert await ended(callers) == [item * 10 for item in range(CROWD, CROWD * 2)]
+    assert gate.batches == [[*crowd], [*few, *rest]]
+
+
+@pytest.mark.usefixtures("patience")
+async def test_half_as_long_as_it_took_and_no_longer() -> None:
+    gate = Gate()
+    async with gathering(gate) as gather:
+        before = await started(gather, range(CROWD))
+        await asyncio.sleep(0.1)
+        gate.open.set()
+        await ended(before)
+
+        assert await ended(await started(gather, [8, 9])) == [80, 90]
+        assert await ended(await started(gather, [10])) == [100]
+    assert gate.batches[1:] == [[8, 9], [10]]

@@ -1,9 +1,15 @@
-"""Many callers, one batch: what gathers while a batch is being written is the next batch. No delay is added."""
+"""Many callers, one batch: what gathers while a batch is being written is the next batch.
+
+Where many come and a batch takes long, the next waits a moment more (ADR 29): it is the processor that all wait for
+then, and fewer, larger commits cost everybody less of it. Few callers are never waited for.
+"""
 
 import asyncio
+import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
@@ -20,6 +26,9 @@ MAX_WAITING = 20_000
 
 CROWD = 4
 """After a batch of so many no other lane begins while one is being written: it would have few, the next has more."""
+
+PATIENCE = (0.0005, 0.004)
+"""In seconds. A wait for company is no shorter, since a timer is no finer than that, and no longer."""
 
 LONG = 0.05
 """In seconds: a batch that takes longer is waited for no more. Its connection may be dead."""
@@ -59,6 +68,9 @@ class Gather(Generic[T, R]):
         self._written.set()
         self._last = 0
         """How many were in the last batch."""
+        self._as_many = asyncio.Event()
+        """Set once so many wait again."""
+        self._began = self._ended = 0.0
         self._lanes = 0
         self._closed = False
 
@@ -80,6 +92,8 @@ class Gather(Generic[T, R]):
         if not self._waiting:
             self._wake.set()
         self._waiting.append((item, answer))
+        if len(self._waiting) >= self._last:
+            self._as_many.set()
 
     async def run(self) -> None:
         """Write batches until cancelled. Several may run at once: each is a lane with batches of its own."""
@@ -87,7 +101,7 @@ class Gather(Generic[T, R]):
         try:
             while True:
                 await self._wake.wait()
-                if self._last < CROWD or self._written.is_set() or not await self._is_written_soon():
+                if self._last < CROWD or not (await self._is_written_soon() or await self._has_company()):
                     await self._next()
         finally:
             self._lanes -= 1
@@ -96,11 +110,25 @@ class Gather(Generic[T, R]):
                 _fail(self._waiting, _closing())
 
     async def _is_written_soon(self) -> bool:
+        """Wait for the batch that is being written. Whether there was one: others may have gone on since."""
+        if self._written.is_set():
+            return False
         try:
             async with asyncio.timeout(LONG):
                 await self._written.wait()
         except TimeoutError:
             return False
+        return True
+
+    async def _has_company(self) -> bool:
+        """Wait until as many callers have come as the last time, for half as long as that batch took. Whether it did."""
+        wait = self._ended + (self._ended - self._began) / 2 - time.monotonic()
+        if wait < PATIENCE[0] or len(self._waiting) >= self._last:
+            return False
+        self._as_many.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(wait, PATIENCE[1])):
+                await self._as_many.wait()
         return True
 
     async def _next(self) -> None:
@@ -110,12 +138,14 @@ class Gather(Generic[T, R]):
             return
         self._last = len(batch)
         self._written.clear()
+        self._began = time.monotonic()
         try:
             await self._write(batch)
         except BaseException:
             _fail(batch, _closing())  # cancelled in mid-flush: nobody may wait for ever
             raise
         finally:
+            self._ended = time.monotonic()
             self._written.set()
 
     def _take(self) -> list[tuple[T, Answer[R]]]:
