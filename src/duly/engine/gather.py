@@ -121,7 +121,7 @@ class Gather(Generic[T, R]):
         return True
 
     async def _has_company(self) -> bool:
-        """Wait until as many callers have come as the last time, for half as long as that batch took. Whether it did."""
+        """Wait until as many have come as the last time, for half as long as that batch took. Whether it did."""
         wait = self._ended + (self._ended - self._began) / 2 - time.monotonic()
         if wait < PATIENCE[0] or len(self._waiting) >= self._last:
             return False
