@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from tests.support.databases import MYSQL_URL, POSTGRES_URL
 
 WRITES = 300
-POSTGRES = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
+POSTGRES = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "autovacuum")
 MARIADB = ("innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_buffer_pool_size", "log_bin")
 
 

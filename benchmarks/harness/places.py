@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.databases import mysql_database, postgres_database
-from tests.support.servers import RabbitServer, RedisServer
+from tests.support.servers import PostgresServer, RabbitServer, RedisServer, ended
 
 Env = Mapping[str, str]
 Place = Callable[[Path], AbstractContextManager[Env]]
@@ -16,6 +16,13 @@ def postgresql(_folder: Path) -> Iterator[Env]:
     """A new database on the PostgreSQL server."""
     with postgres_database() as url:
         yield {"BENCH_URL": url, "DULY_DATABASE_URL": url}
+
+
+@contextmanager
+def vacuumed_postgresql(folder: Path) -> Iterator[Env]:
+    """A PostgreSQL of our own that cleans up by itself, as it does unless somebody has told it otherwise."""
+    with ended(PostgresServer(_own(folder, "postgresql"), "fsync=on", "autovacuum=on")) as server:
+        yield {"BENCH_URL": server.url, "DULY_DATABASE_URL": server.url}
 
 
 @contextmanager

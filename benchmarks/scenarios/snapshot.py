@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 from benchmarks.harness import tally
 from benchmarks.harness.crews import Crew
-from benchmarks.harness.places import postgresql
+from benchmarks.harness.places import vacuumed_postgresql
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
 from benchmarks.scenarios.drain import BOTH, SLOTS, WORKER
 
@@ -20,7 +20,7 @@ LAST = 3
 CONTROL = "duly, nobody holds one"
 """The same load for as long: what the tables' growth costs by itself."""
 
-CREW = Crew(module="benchmarks.ours.together", place=postgresql, work=(*WORKER, "--processes", "1"))
+CREW = Crew(module="benchmarks.ours.together", place=vacuumed_postgresql, work=(*WORKER, "--processes", "1"))
 
 
 def measured(between: Callable[[str], AbstractContextManager[None]], run: Run) -> Figures:
@@ -80,7 +80,7 @@ def _called(env) -> int:
 
 
 def _contestant(name: str, between: Callable[[str], AbstractContextManager[None]]) -> Contestant:
-    how = f"256 submitters in one process, one `duly worker --slots {SLOTS}`, PostgreSQL, log off"
+    how = f"256 submitters in one process, one `duly worker --slots {SLOTS}`, PostgreSQL with autovacuum, log off"
     return Contestant(name=name, how=how, keeps=BOTH, measure=partial(measured, between))
 
 
