@@ -294,6 +294,18 @@ async def test_after_a_crowd_that_took_long_as_many_are_waited_for() -> None:
     assert gate.batches == [[*crowd], [*few, *rest]]
 
 
+async def test_nobody_is_waited_for_long_after_a_batch_that_took_for_ever() -> None:
+    gate = Gate()
+    async with gathering(gate) as gather:
+        before = await started(gather, range(CROWD))
+        await asyncio.sleep(2)
+        gate.open.set()
+        await ended(before)
+
+        async with asyncio.timeout(0.5):
+            assert await ended(await started(gather, [8])) == [80]
+
+
 @pytest.mark.usefixtures("patience")
 async def test_half_as_long_as_it_took_and_no_longer() -> None:
     gate = Gate()

@@ -28,7 +28,7 @@ CROWD = 4
 """After a batch of so many no other lane begins while one is being written: it would have few, the next has more."""
 
 PATIENCE = (0.0005, 0.004)
-"""In seconds. A wait for company is no shorter, since a timer is no finer than that, and no longer."""
+"""In seconds. A wait for company is no shorter, since a timer is no finer than that, and all of them no longer."""
 
 LONG = 0.05
 """In seconds: a batch that takes longer is waited for no more. Its connection may be dead."""
@@ -122,12 +122,13 @@ class Gather(Generic[T, R]):
 
     async def _has_company(self) -> bool:
         """Wait until as many have come as the last time, for half as long as that batch took. Whether it did."""
-        wait = self._ended + (self._ended - self._began) / 2 - time.monotonic()
-        if wait < PATIENCE[0] or len(self._waiting) >= self._last:
+        shortest, longest = PATIENCE
+        wait = self._ended + min((self._ended - self._began) / 2, longest) - time.monotonic()
+        if wait < shortest or len(self._waiting) >= self._last:
             return False
         self._as_many.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(wait, PATIENCE[1])):
+            async with asyncio.timeout(wait):
                 await self._as_many.wait()
         return True
 
