@@ -162,7 +162,7 @@ def _bound(goal: Mapping[str, Any]) -> str:
 
 
 def _measured_on(found: Sequence[Mapping[str, Any]]) -> str:
-    last = found[-1]
+    last = max(found, key=lambda result: result["at"])
     commits = ", ".join(dict.fromkeys(_commit(result) for result in found))
     how = "everything on one machine, medians of interleaved rounds"
     return f"Measured at {commits}, {last['at'][:10]}, on {_hardware(last['machine'])}; {how}."
