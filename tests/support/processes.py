@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 
 @contextmanager
 def running(*command: str, cwd: Path, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
@@ -27,3 +29,15 @@ def eventually(true: Callable[[], object], within: float = 120) -> None:
     while not true():
         assert time.monotonic() < deadline, f"{true} did not become true within {within} s"
         time.sleep(0.02)
+
+
+def standing_still(pid: int) -> bool:
+    """Whether all its threads have been stopped: the signal arrives a little later than it was sent."""
+    threads = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    if not threads:  # a system without them
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    try:
+        states = [thread.read_text().rpartition(")")[2].split()[0] for thread in threads]
+    except (FileNotFoundError, ProcessLookupError):  # one has ended since: so they still run
+        return False
+    return set(states) == {"T"}

@@ -17,7 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import pytest
+
+from tests.support.processes import eventually, standing_still
 
 REDIS_URL = "redis://127.0.0.1:6379/0"
 RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672/"
@@ -63,7 +66,9 @@ class RedisServer:
     def freeze(self) -> None:
         """It still holds its connections, and answers nobody."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: standing_still(pid), PATIENCE)
 
     def thaw(self) -> None:
         assert self._process is not None
@@ -109,7 +114,9 @@ class RabbitServer:
     def freeze(self) -> None:
         """It still holds its connections, and answers nobody."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        leader = self._process.pid
+        os.killpg(leader, signal.SIGSTOP)
+        eventually(lambda: all(map(standing_still, _group(leader))), PATIENCE)
 
     def thaw(self) -> None:
         assert self._process is not None
@@ -188,6 +195,16 @@ def free_port() -> int:
         port = 10_000 + secrets.randbelow(22_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+
+
+def _group(leader: int) -> list[int]:
+    """What still runs of its process group."""
+    members: list[int] = []
+    for one in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(one.pid) == leader and one.status() != psutil.STATUS_ZOMBIE:
+                members.append(one.pid)
+    return members
 
 
 def _program(*names: str) -> str:

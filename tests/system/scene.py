@@ -22,7 +22,7 @@ from duly.client import Client
 from duly.domain.errors import DulyError
 from duly.domain.state import FINAL
 from duly.wire.task import Task
-from tests.support.processes import eventually
+from tests.support.processes import eventually, standing_still
 from tests.support.servers import free_port
 from tests.support.service import Place, Running, a_place, answers
 
@@ -176,12 +176,6 @@ def at_rest(database: str) -> Iterator[None]:
         fcntl.flock(turn, fcntl.LOCK_EX)
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
-
-
-def standing_still(pid: int) -> bool:
-    """Whether all its threads have been stopped: the signal arrives a little later than it was sent."""
-    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) == {"T"}
 
 
 def gone(pid: int) -> bool:
