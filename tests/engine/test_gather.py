@@ -276,31 +276,33 @@ def patience(monkeypatch) -> None:
     monkeypatch.setattr("duly.engine.gather.PATIENCE", (0.0005, 10))
 
 
+async def a_crowd(gather: Gather[int, int], gate: Gate, seconds: float) -> None:
+    """Comes, and its batch takes so long."""
+    callers = await started(gather, range(CROWD))
+    await asyncio.sleep(seconds)
+    gate.open.set()
+    await ended(callers)
+
+
 @pytest.mark.usefixtures("patience")
 async def test_after_a_crowd_that_took_long_as_many_are_waited_for() -> None:
     gate = Gate()
-    crowd, few, rest = range(CROWD), range(CROWD, CROWD + 2), range(CROWD + 2, CROWD * 2)
+    few, rest = range(CROWD, CROWD + 2), range(CROWD + 2, CROWD * 2)
     async with gathering(gate, lanes=2) as gather:
-        before = await started(gather, crowd)
-        await asyncio.sleep(0.4)
-        gate.open.set()
-        await ended(before)
+        await a_crowd(gather, gate, 0.4)
 
         early = await started(gather, few)
         await asyncio.sleep(0.01)
         callers = early + await started(gather, rest)
 
         assert await ended(callers) == [item * 10 for item in range(CROWD, CROWD * 2)]
-    assert gate.batches == [[*crowd], [*few, *rest]]
+    assert gate.batches == [[*range(CROWD)], [*few, *rest]]
 
 
 async def test_nobody_is_waited_for_long_after_a_batch_that_took_for_ever() -> None:
     gate = Gate()
     async with gathering(gate) as gather:
-        before = await started(gather, range(CROWD))
-        await asyncio.sleep(2)
-        gate.open.set()
-        await ended(before)
+        await a_crowd(gather, gate, 2)
 
         async with asyncio.timeout(0.5):
             assert await ended(await started(gather, [8])) == [80]
@@ -310,10 +312,7 @@ async def test_nobody_is_waited_for_long_after_a_batch_that_took_for_ever() -> N
 async def test_half_as_long_as_it_took_and_no_longer() -> None:
     gate = Gate()
     async with gathering(gate) as gather:
-        before = await started(gather, range(CROWD))
-        await asyncio.sleep(0.1)
-        gate.open.set()
-        await ended(before)
+        await a_crowd(gather, gate, 0.1)
 
         assert await ended(await started(gather, [8, 9])) == [80, 90]
         assert await ended(await started(gather, [10])) == [100]

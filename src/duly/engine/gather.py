@@ -70,7 +70,7 @@ class Gather(Generic[T, R]):
         """How many were in the last batch."""
         self._as_many = asyncio.Event()
         """Set once so many wait again."""
-        self._began = self._ended = 0.0
+        self._company_until = 0.0
         self._lanes = 0
         self._closed = False
 
@@ -122,9 +122,8 @@ class Gather(Generic[T, R]):
 
     async def _has_company(self) -> bool:
         """Wait until as many have come as the last time, for half as long as that batch took. Whether it did."""
-        shortest, longest = PATIENCE
-        wait = self._ended + min((self._ended - self._began) / 2, longest) - time.monotonic()
-        if wait < shortest or len(self._waiting) >= self._last:
+        wait = self._company_until - time.monotonic()
+        if wait < PATIENCE[0] or len(self._waiting) >= self._last:
             return False
         self._as_many.clear()
         with suppress(TimeoutError):
@@ -139,14 +138,15 @@ class Gather(Generic[T, R]):
             return
         self._last = len(batch)
         self._written.clear()
-        self._began = time.monotonic()
+        began = time.monotonic()
         try:
             await self._write(batch)
         except BaseException:
             _fail(batch, _closing())  # cancelled in mid-flush: nobody may wait for ever
             raise
         finally:
-            self._ended = time.monotonic()
+            ended = time.monotonic()
+            self._company_until = ended + min((ended - began) / 2, PATIENCE[1])
             self._written.set()
 
     def _take(self) -> list[tuple[T, Answer[R]]]:
