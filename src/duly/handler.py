@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
-from structlog.contextvars import get_contextvars
-
 from duly.engine.handlers import TaskType
 from duly.engine.jsontext import Encoded
 from duly.engine.submission import Submission
 from duly.handle import Handle
+from duly.telemetry.context import request_id
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,9 +90,9 @@ def named(type_name: str, payload: Mapping[str, object] | None, options: dict[st
 def called(task_type: TaskType, arguments: Mapping[str, object], options: Options) -> Submission:
     """A submission by a handler's arguments. Raises as its signature does."""
     payload = Encoded(task_type.signature.encode(arguments), checked=True)
-    return Submission(type=task_type.name, payload=payload, **_correlated({**options}))
+    return Submission(type=task_type.name, payload=payload, **_correlated(options))
 
 
-def _correlated(options: dict[str, Any]) -> dict[str, Any]:
+def _correlated(options: Mapping[str, Any]) -> dict[str, Any]:
     """Inside a request, or a handler, what is submitted carries its request id, unless another one is given."""
-    return {"request_id": get_contextvars().get("request_id"), **options}
+    return {"request_id": request_id(), **options}

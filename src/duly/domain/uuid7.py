@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID, SafeUUID
 
 TAIL_BITS = 74
-_new, _set = object.__new__, object.__setattr__
+_new, _set, _UNKNOWN = object.__new__, object.__setattr__, SafeUUID.unknown
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 
 
@@ -19,5 +19,5 @@ def uuid7(millisecond: int, tail: int) -> UUID:
     upper, lower = tail >> 62, tail & ((1 << 62) - 1)
     made = _new(UUID)  # its constructor, which looks for five forms of an id, takes three times as long
     _set(made, "int", (millisecond << 80) | (upper << 64) | _VERSION_AND_VARIANT | lower)
-    _set(made, "is_safe", SafeUUID.unknown)
+    _set(made, "is_safe", _UNKNOWN)
     return made

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from duly.domain.errors import (
     Flaw,
@@ -37,8 +38,7 @@ KEYED_AT_ONCE = 4
 """Submits with a key that a process has in the database at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A committed task. Not ``created``: its key was taken, and this is the live task that holds it.
 
     ``replayed``: the submit had been made before, under the same OnceKey; this is what became of it.

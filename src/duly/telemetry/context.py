@@ -13,3 +13,9 @@ def _variable(name: str) -> ContextVar[str]:
 
 REQUEST_ID = _variable("request_id")
 TASK = _variable("task")
+
+
+def request_id() -> str | None:
+    """That of the request or the attempt in which we are."""
+    found = REQUEST_ID.get(None)
+    return found if isinstance(found, str) else None  # structlog puts an Ellipsis where it takes one away

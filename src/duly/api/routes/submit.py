@@ -1,7 +1,6 @@
 """`POST /v1/tasks` and `/v1/tasks/batch`: accepted after the commit, never before."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from urllib.parse import quote
@@ -160,7 +159,7 @@ async def _finished(service: Service, request: Request, accepted: Accepted, wait
         task = await while_present(request, service.tasks.ended(accepted.task, wait))
     except StoreUnavailable:
         return accepted
-    return replace(accepted, task=task) if await still_let_in(request, service) else accepted
+    return accepted._replace(task=task) if await still_let_in(request, service) else accepted
 
 
 async def _accepted(service: Service, request: Request, accepted: Accepted, wait: timedelta | None) -> Response:

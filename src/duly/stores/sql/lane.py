@@ -22,7 +22,7 @@ class Lane(Protocol):
     """What a worker and a submit do thousands of times a second."""
 
     async def insert(self, new: Sequence[Task]) -> None:
-        """Insert all. Raises RowExists when an id is already there; whether others were inserted is not known then."""
+        """Insert all or none. Raises RowExists when an id is already there."""
         ...
 
     async def claim(

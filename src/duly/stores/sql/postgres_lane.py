@@ -24,7 +24,7 @@ from duly.stores.sql import postgres_statements as statements
 from duly.stores.sql.claimed import CLAIMED_COLUMNS, Claimed, claimed_of
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
-from duly.stores.sql.errors import OUTSIDE, RowExists, RowLocked
+from duly.stores.sql.errors import OUTSIDE, RowLocked
 from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
 from duly.stores.sql.postgres_plain import plain_columns
@@ -83,17 +83,14 @@ class PostgresLane:
         self._frontier = Frontier()
 
     async def insert(self, new: Sequence[Task]) -> None:
-        """See Lane. Rows that were already there stay, and those that were not are inserted: it may be repeated."""
+        """See Lane."""
         plain = plain_columns(new)
         if plain is not None:
-            [(inserted,)] = await self._fetch(statements.INSERT_PLAIN, *plain)
+            await self._fetch(statements.INSERT_PLAIN, *plain)
         elif all(map(is_new, new)):
-            inserted = len(await self._fetch(statements.INSERT_NEW, *zip(*map(new_values, new), strict=True)))
+            await self._fetch(statements.INSERT_NEW, *zip(*map(new_values, new), strict=True))
         else:
-            rows = [tuple(values_of(task).values()) for task in new]
-            inserted = len(await self._fetch(statements.INSERT, *zip(*rows, strict=True)))
-        if inserted < len(new):
-            raise RowExists
+            await self._fetch(statements.INSERT, *zip(*(tuple(values_of(task).values()) for task in new), strict=True))
 
     async def claim(
         self,
