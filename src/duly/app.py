@@ -227,11 +227,11 @@ class Duly:
         """Run a worker on this open Duly until ``stop`` is set, and drain it."""
         return await work(self.core, stop)
 
-    async def submit_call(
+    def submit_call(
         self, task_type: TaskType, arguments: Mapping[str, object], options: Options, session: object | None
-    ) -> Handle[Any]:
-        """Commit a task for a handler's arguments, or insert it on the caller's own session."""
-        return await self._submit(called(task_type, arguments, options), session)
+    ) -> Coroutine[Any, Any, Handle[Any]]:
+        """To be awaited: commit a task for a handler's arguments, or insert it on the caller's own session."""
+        return self._submit(called(task_type, arguments, options), session)
 
     def submit_call_blocking(
         self, task_type: TaskType, arguments: Mapping[str, object], options: Options, session: object

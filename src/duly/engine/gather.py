@@ -74,14 +74,14 @@ class Gather(Generic[T, R]):
         self._lanes = 0
         self._closed = False
 
-    async def __call__(self, item: T) -> R:
-        """The answer for this item, once its batch is written. Raises what ``flush`` raised.
+    def __call__(self, item: T) -> "asyncio.Future[R]":
+        """To be awaited: the answer for this item, once its batch is written, or what ``flush`` raised.
 
         Raises TooMany when too many are waiting, StoreUnavailable when the last lane has ended.
         """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self.post(item, future)
-        return await future
+        return future
 
     def post(self, item: T, answer: Answer[R]) -> None:
         """The same, for somebody who does not wait. Raises at once what is known at once."""

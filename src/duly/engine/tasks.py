@@ -1,9 +1,10 @@
 """Everything that may be asked of tasks from outside: submit, look, cancel, retry, delete."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 from duly.domain import story
 from duly.domain.errors import (
@@ -64,13 +65,13 @@ class Tasks:
         """The task that this submission becomes, checked but not stored. Raises Invalid, UnknownType, TooLarge."""
         return self._submitting.make(wanted)
 
-    async def submit(self, wanted: Submission, once: OnceKey | None = None) -> Accepted:
+    def submit(self, wanted: Submission, once: OnceKey | None = None) -> Coroutine[Any, Any, Accepted]:
         """Commit the task and say so. Raises what ``make`` raises, QueueFull, StoreUnavailable (outcome unknown).
 
         With a name of the client's for this submit, what was accepted under it before is given again. Raises
         KeyReused, TaskPurged, and KeyInFlight when an open transaction holds this key or the task's for too long.
         """
-        return await self._submitting.submit(wanted, once)
+        return self._submitting.submit(wanted, once)
 
     async def submit_many(
         self, wanted: Sequence[Submission], once: OnceKey | None = None, within: Collection[str] | None = None
