@@ -4,7 +4,8 @@ from datetime import datetime
 from uuid import UUID, SafeUUID
 
 TAIL_BITS = 74
-_new, _set, _UNKNOWN = object.__new__, object.__setattr__, SafeUUID.unknown
+_new, _set = object.__new__, object.__setattr__
+_UNKNOWN = SafeUUID.unknown  # Python 3.11 calls a function each time that a member is asked for
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 
 

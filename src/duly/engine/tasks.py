@@ -66,10 +66,11 @@ class Tasks:
         return self._submitting.make(wanted)
 
     def submit(self, wanted: Submission, once: OnceKey | None = None) -> Coroutine[Any, Any, Accepted]:
-        """Commit the task and say so. Raises what ``make`` raises, QueueFull, StoreUnavailable (outcome unknown).
+        """To be awaited, and no coroutine of its own, since every submit passes here: commit the task and say so.
 
-        With a name of the client's for this submit, what was accepted under it before is given again. Raises
-        KeyReused, TaskPurged, and KeyInFlight when an open transaction holds this key or the task's for too long.
+        Raises what ``make`` raises, QueueFull, StoreUnavailable (outcome unknown). With a name of the client's for this
+        submit, what was accepted under it before is given again. Raises KeyReused, TaskPurged, and KeyInFlight when an
+        open transaction holds this key or the task's for too long.
         """
         return self._submitting.submit(wanted, once)
 

@@ -90,7 +90,7 @@ class PostgresLane:
         elif all(map(is_new, new)):
             await self._fetch(statements.INSERT_NEW, *zip(*map(new_values, new), strict=True))
         else:
-            await self._fetch(statements.INSERT, *zip(*(tuple(values_of(task).values()) for task in new), strict=True))
+            await self._fetch(statements.INSERT, *zip(*(values_of(task).values() for task in new), strict=True))
 
     async def claim(
         self,
