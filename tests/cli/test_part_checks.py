@@ -84,10 +84,23 @@ async def test_limits_that_nobody_counts_together_are_told(postgres_url):
     assert "counts for itself" in found.advice
 
 
+@pytest.mark.parametrize(("kind", "words"), [("sqlite", "the SQLite file"), ("mysql", "none between processes")])
+async def test_what_wakes_other_processes_is_told_where_no_wire_does(new_database, kind, words):
+    with new_database(kind) as url:
+        (found,) = await about("bell", url, Settings(database_url=url))
+
+    assert found.verdict == "ok"
+    assert found.detail.startswith(words)
+
+
 async def about_limits(database: str, settings: Settings):
+    return await about("limits", database, settings)
+
+
+async def about(subject: str, database: str, settings: Settings):
     await migrate(database)
     store = await open_sql_store(database)
     try:
-        return [finding async for finding in about_parts(store, settings) if finding.subject == "limits"]
+        return [finding async for finding in about_parts(store, settings) if finding.subject == subject]
     finally:
         await store.close()

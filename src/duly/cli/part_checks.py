@@ -15,6 +15,7 @@ from duly.ports.counter import CounterUnavailable
 from duly.ports.store import Store
 from duly.settings import Settings
 from duly.settings_rules import safe_url
+from duly.stores.sql.sqlite_watch import watched_file
 
 RUNG_WITHIN = timedelta(seconds=3)
 LONG_BACKLOG = 1_000
@@ -95,11 +96,17 @@ async def _bell(settings: Settings) -> Finding:
     try:
         async with open_bell(settings, LocalBell(), _silent) as far, open_bell(settings, LocalBell(), _silent) as near:
             if isinstance(near, LocalBell):
-                return Finding(Verdict.OK, "bell", "none between processes: they look now and then")
+                return Finding(Verdict.OK, "bell", _unwired(settings.database_url))
             with far.listen({topic}) as ear:
                 return _heard(await _rung(near, ear, topic))
     except DulyError as error:
         return Finding(Verdict.FAIL, "bell", str(error))
+
+
+def _unwired(database: str) -> str:
+    if watched_file(database) is None:
+        return "none between processes: they look now and then"
+    return "the SQLite file: each process sees when another has written to it"
 
 
 async def _rung(bell: Bell, ear: Ear, topic: str) -> bool:
