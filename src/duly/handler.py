@@ -84,15 +84,16 @@ Decorator = Callable[[Callable[..., Any]], Handler[Any]]
 
 def named(type_name: str, payload: Mapping[str, object] | None, options: dict[str, Any]) -> Submission:
     """A submission by the type's name, with a payload in JSON's own values."""
-    return Submission(type=type_name, payload=dict(payload or {}), **_correlated(options))
+    return _submission(type_name, dict(payload or {}), options)
 
 
 def called(task_type: TaskType, arguments: Mapping[str, object], options: Options) -> Submission:
     """A submission by a handler's arguments. Raises as its signature does."""
     payload = Encoded(task_type.signature.encode(arguments), checked=True)
-    return Submission(type=task_type.name, payload=payload, **_correlated(options))
+    return _submission(task_type.name, payload, options)
 
 
-def _correlated(options: Mapping[str, Any]) -> dict[str, Any]:
+def _submission(type_name: str, payload: object, options: Mapping[str, Any]) -> Submission:
     """Inside a request, or a handler, what is submitted carries its request id, unless another one is given."""
-    return {"request_id": request_id(), **options}
+    wanted = Submission(type_name, payload, request_id=request_id())
+    return wanted._replace(**options) if options else wanted

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from duly.domain.fact import Returned
-from duly.domain.making import UNENDED, UNTRIED, is_new, of
+from duly.domain.making import UNENDED, UNTRIED, is_new, is_ready, of
 from duly.domain.state import Reason, State
 from duly.domain.task import Task
 from duly.domain.transition import decide
@@ -45,3 +45,6 @@ def test_a_task_is_new_while_nothing_has_happened_to_it():
     assert is_new(task)
     assert not any(is_new(task._replace(**{name: value})) for name, value in happened.items())
     assert len(happened) == len(UNTRIED) + len(UNENDED)
+    assert is_ready(task._replace(state=State.PENDING))
+    assert not is_ready(task)
+    assert not any(is_ready(task._replace(state=State.PENDING, **{name: value})) for name, value in happened.items())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from duly.engine.cause import Cause
 from duly.engine.deadlines import Deadlines
 from duly.engine.limits import Limits
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from tests.support.builders import a_task
 from tests.support.serving import a_type
 
@@ -27,9 +27,8 @@ class Ends:
     def begun(self, name: str, timeout: timedelta) -> Running:
         task = a_task(timeout=timeout)
         kind = a_type(task.type, nothing)
-        attempt = Running(
-            task, kind, limits=Limits(), report=lambda *_: None, joined=None, now=lambda: datetime.now(UTC)
-        )
+        means = Means(Limits(), lambda *_: None, joined=None, now=lambda: datetime.now(UTC))
+        attempt = Running(task, kind, means)
         attempt.on_end(lambda cause: self._end(name, cause))
         self.deadlines.start(attempt, time.monotonic())
         return attempt

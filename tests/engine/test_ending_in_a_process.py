@@ -18,7 +18,7 @@ from duly.engine.cause import Cause
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge
 from duly.engine.process import Nursery, Processes
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from duly.engine.threads import Threads
 from duly.testing import FakeClock
 from tests.support.builders import a_running_task
@@ -50,7 +50,7 @@ def processes() -> Iterator[Processes]:
 
 def an_attempt(below: int) -> Running:
     task: Task = a_running_task()._replace(payload=f'{{"below": {below}}}', token=ClaimToken(uuid4()))
-    return Running(task, COUNTING, limits=Limits(), report=lambda *_: None, joined=None, now=lambda: NOW)
+    return Running(task, COUNTING, Means(Limits(), lambda *_: None, joined=None, now=lambda: NOW))
 
 
 def judged(running: Running) -> Judge:

@@ -13,7 +13,7 @@ from duly.engine.call import COOPERATION, Caught
 from duly.engine.cause import Cause
 from duly.engine.inline import Begun, Inline, begun
 from duly.engine.limits import Limits
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from tests.support.builders import a_task
 from tests.support.serving import a_type
 
@@ -25,9 +25,8 @@ class Call:
 
     def __init__(self, handler) -> None:
         self.type = a_type("demo.handler", handler)
-        self.running = Running(
-            a_task(), self.type, limits=Limits(), report=lambda *_: None, joined=None, now=lambda: datetime.now(UTC)
-        )
+        means = Means(Limits(), lambda *_: None, joined=None, now=lambda: datetime.now(UTC))
+        self.running = Running(a_task(), self.type, means)
 
     async def __call__(self) -> Caught:
         called = begun(self.type, {})

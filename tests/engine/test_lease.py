@@ -15,7 +15,7 @@ from duly.engine.cause import Cause
 from duly.engine.context import Context
 from duly.engine.lease import LeaseKeeper
 from duly.engine.limits import Limits
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from duly.engine.stall import StallWatch
 from duly.ports.store import MAX_BATCH, Renewal, Store
 from duly.stores.memory.database import MemoryDatabase
@@ -62,14 +62,8 @@ class Keeping:
         return self.hold(task)
 
     def hold(self, task: Task) -> Running:
-        attempt = Running(
-            task,
-            a_type(task.type, nothing),
-            limits=Limits(),
-            report=lambda *_: None,
-            joined=None,
-            now=self.store.clock.now,
-        )
+        means = Means(Limits(), lambda *_: None, joined=None, now=self.store.clock.now)
+        attempt = Running(task, a_type(task.type, nothing), means)
         self.keeper.hold(attempt, time.monotonic())
         return attempt
 

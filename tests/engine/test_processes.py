@@ -18,7 +18,7 @@ from duly.engine.handlers import Handlers
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge
 from duly.engine.process import Nursery, Processes
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from duly.engine.threads import Threads
 from tests.engine.processes import TYPES, error_of
 from tests.support.builders import a_running_task
@@ -252,7 +252,8 @@ def _processes(
 async def _run(stage: Stage, processes: Processes, cause: Cause | None = None) -> WorkerFact:
     task_type = TYPES.get("act")
     task = a_running_task()._replace(payload="{}")
-    running = Running(task, task_type, limits=Limits(), report=lambda *_: None, joined=None, now=stage.store.clock.now)
+    means = Means(Limits(), lambda *_: None, joined=None, now=stage.store.clock.now)
+    running = Running(task, task_type, means)
     if cause is not None:
         running.end(cause)
     return await processes.run(running, task_type, Judge(task, task_type.retry, 0.5), ours)

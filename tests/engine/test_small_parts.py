@@ -1,6 +1,7 @@
 """Loops, patience, ids, counts: the small parts that everything else stands on."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -123,6 +124,24 @@ def test_ids_of_many_threads_are_all_different() -> None:
         thread.join()
 
     assert len(set(made)) == 2000
+
+
+def test_ids_of_a_forked_copy_are_different() -> None:
+    """Both go on from the same id, in the same millisecond."""
+    ids = Ids()
+    ids.several(NOON, 3)
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.write(writing, b"".join(task_id.bytes for task_id in ids.several(NOON, 20)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    told = os.read(reading, 20 * 16)
+    theirs = {UUID(bytes=told[at : at + 16]) for at in range(0, len(told), 16)}
+
+    assert len(theirs) == 20
+    assert theirs.isdisjoint(ids.several(NOON, 20))
+    for end in (reading, writing):
+        os.close(end)
 
 
 @given(st.text())

@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import Failure
-from duly.domain.making import UNENDED, UNTRIED
-from duly.domain.state import State
+from duly.domain.making import READY
 from duly.domain.stats import BOUNDS_MS, Histogram, WorkerRecord
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 from duly.domain.transition import claimed
@@ -52,7 +51,7 @@ def a_task(**given: object) -> Task:
         "traceparent": None,
         "callback_url": None,
     }
-    fresh = dict(zip(Task._fields[len(defaults) :], (*UNTRIED, State.PENDING, *UNENDED), strict=True))
+    fresh = dict(zip(Task._fields[len(defaults) :], READY, strict=True))
     return Task(**(defaults | fresh | given))  # type: ignore[arg-type]
 
 

@@ -7,10 +7,9 @@ import json
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from duly.domain.making import UNENDED, UNTRIED
+from duly.domain.making import READY
 from duly.domain.moment import rfc3339
 from duly.domain.retry import Retry
-from duly.domain.state import State
 from duly.domain.task import DEFAULT_PRIORITY, Task, TaskId
 from duly.domain.uuid7 import milliseconds, uuid7
 
@@ -51,9 +50,7 @@ def delivery(task: Task, now: datetime) -> Task:
         task.request_id,
         task.traceparent,
         None,
-        *UNTRIED,
-        State.PENDING,
-        *UNENDED,
+        *READY,
     )
 
 

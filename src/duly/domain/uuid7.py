@@ -14,6 +14,12 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def text_of(made: UUID) -> str:
+    """What ``str`` makes of it, in half the time."""
+    digits = made.int.to_bytes(16, "big").hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def uuid7(millisecond: int, tail: int) -> UUID:
     """The id of this millisecond with this tail, of which 74 bits count."""
     tail &= (1 << TAIL_BITS) - 1

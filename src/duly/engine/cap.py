@@ -17,12 +17,14 @@ class QueueCap:
 
     def __init__(self, depths: Callable[[], Awaitable[Sequence[QueueDepth]]], most: int) -> None:
         self._depths = depths
+        self.bounded = bool(most)
+        """Whether there is a limit at all."""
         self._most = most
         self._pending = Fresh(self._look, FRESH)
 
     async def admit(self, tasks: Sequence[Task]) -> None:
         """Count these in. Raises QueueFull, and then none is; without a limit, or without a database, all may pass."""
-        if not self._most:
+        if not self.bounded:
             return
         try:
             pending = await self._pending.get()

@@ -23,7 +23,7 @@ from duly.engine.copied import end_if_copied, lineage
 from duly.engine.handlers import TaskType
 from duly.engine.limits import Limits
 from duly.engine.outcome import Judge, failure_of, returned
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from duly.ports.joined import Joined
 from duly.ports.telemetry import Tracing
 
@@ -125,14 +125,9 @@ class _Child:
             self._end(End(Raised(order.task.claim, failure_of(error), None), settled_inside=False))
             return
         judge = Judge(order.task, task_type.retry, random.random())  # noqa: S311  # jitter, not a secret
-        running = Running(
-            order.task,
-            task_type,
-            limits=self._limits,
-            report=self._report,
-            joined=None if self._joined is None else self._joined(),
-            now=lambda: datetime.now(UTC) + order.clock_ahead,
-        )
+        joined = None if self._joined is None else self._joined()
+        means = Means(self._limits, self._report, joined, lambda: datetime.now(UTC) + order.clock_ahead)
+        running = Running(order.task, task_type, means)
         self._running = running
         self._end_if_told()
         tracing = self._tracing

@@ -17,7 +17,7 @@ from duly.engine.deadlines import Deadlines
 from duly.engine.inline import Begun, Inline, begun
 from duly.engine.outcome import returned, unhandled_wait
 from duly.engine.patience import patiently
-from duly.engine.running import Running
+from duly.engine.running import Means, Running
 from duly.engine.settlement import Settlement, facts_of
 from duly.engine.slot import Slot
 from duly.engine.threads import NoRoom
@@ -43,13 +43,7 @@ class Runner:
         self._sure = tools.lease.total_seconds() / 2
         """So many seconds after a claim was asked for, it surely holds."""
         self._running: set[Running] = set()
-        self._running_of = partial(
-            Running,
-            limits=tools.limits,
-            report=tools.keeper.report,
-            joined=tools.store.joined,
-            now=tools.store.clock.now,
-        )
+        self._means = Means(tools.limits, tools.keeper.report, tools.store.joined, tools.store.clock.now)
         self._left: set[asyncio.Future[Any]] = set()
         """What a stopping worker left behind; kept, for the event loop itself holds its tasks weakly."""
 
@@ -71,7 +65,7 @@ class Runner:
             await self._settle(task, Unhandled(task.claim, unhandled_wait(task, self._now())), claimed_at)
             slot.free()
             return
-        running = self._running_of(task, task_type)
+        running = Running(task, task_type, self._means)
         attempt = Attempt(running, task_type, claimed_at, time.monotonic(), slot)
         self._tools.keeper.hold(running, claimed_at)
         self._running.add(running)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from duly.domain.errors import ClaimLost, Misconfigured
 from duly.domain.fact import Returned
@@ -15,17 +16,24 @@ from duly.engine.outcome import result_text
 from duly.ports.joined import Joined
 
 
+class Means(NamedTuple):
+    """What all attempts of a process have in common."""
+
+    limits: Limits
+    report: "Callable[[Running, str], None]"
+    """Keeps an attempt's newest progress."""
+    joined: Joined | None
+    now: Callable[[], datetime]
+
+
 class Running:
     """Stands behind a Context, in whichever process the handler runs."""
 
     __slots__ = (
         "_asked",
-        "_joined",
-        "_limits",
-        "_now",
+        "_means",
         "_on_end",
         "_progress",
-        "_report",
         "_task_type",
         "cause",
         "settled_inside",
@@ -33,16 +41,7 @@ class Running:
         "task",
     )
 
-    def __init__(
-        self,
-        task: Task,
-        task_type: TaskType,
-        *,
-        limits: Limits,
-        report: "Callable[[Running, str], None]",
-        joined: Joined | None,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, task: Task, task_type: TaskType, means: Means) -> None:
         self.task = task
         self.cause: Cause | None = None
         self.settled_inside = False
@@ -50,10 +49,7 @@ class Running:
         self.settling = False
         """Its outcome is being written: that its claim is gone is no news any more."""
         self._task_type = task_type
-        self._limits = limits
-        self._report = report
-        self._joined = joined
-        self._now = now
+        self._means = means
         self._progress: str | None = None
         self._asked: tuple[Cause, ...] = ()
         self._on_end: Callable[[Cause], None] | None = None
@@ -89,7 +85,7 @@ class Running:
     def report(self, progress: str) -> None:
         """Keep the newest progress."""
         self._progress = progress
-        self._report(self, progress)
+        self._means.report(self, progress)
 
     async def complete_in(self, session: object, result: object) -> None:
         """Settle inside the caller's transaction."""
@@ -130,19 +126,19 @@ class Running:
     def _decision(self, result: object) -> Callable[[Task], Change]:
         if self.cause is Cause.LOST:
             raise ClaimLost(self.task.id)
-        fact = Returned(self.task.claim, result_text(self._task_type, result, self._limits))
+        fact = Returned(self.task.claim, result_text(self._task_type, result, self._means.limits))
 
         def completed(current: Task) -> Change:
-            change = decide(current, fact, self._now())
+            change = decide(current, fact, self._means.now())
             assert change is not None  # noqa: S101  # a completion always changes the task
             return with_progress(change, self._progress)
 
         return completed
 
     def _door(self) -> Joined:
-        if self._joined is None:
+        if self._means.joined is None:
             raise Misconfigured("This store cannot write inside a caller's transaction.")
-        return self._joined
+        return self._means.joined
 
 
 def with_progress(change: Change, progress: str | None) -> Change:

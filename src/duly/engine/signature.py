@@ -50,6 +50,12 @@ _FITTING: Sequence[tuple[Mapping[str, object], str]] = (
 SHALLOW = 400
 """Characters of JSON that cannot be nested too deeply: pydantic reads 201 levels."""
 
+SIMPLE: Sequence[object] = (str, int, bool)
+"""What JSON carries as it is."""
+
+LEGIBLE = 4_000
+"""Characters of JSON in which no number has too many digits: pydantic reads 4,300."""
+
 MOST_FLAWS = 100
 """So many places of one payload are named: each item of a long list may be wrong."""
 
@@ -77,19 +83,29 @@ class Signature:
     """A result whose text begins like this fits, if it is not nested too deeply; None: each must be looked at."""
     carrier: TypeAdapter[Any]
     """Has the result as its one item."""
+    simple: Sequence[object] | None
+    """The types of the parameters, where none has another than those of SIMPLE: arguments of exactly these types come
+    back from their JSON as they are, and nobody need look."""
 
     def encode(self, arguments: Mapping[str, object]) -> str:
         """The stored payload for these arguments, as the handler would take them. Raises Invalid."""
-        unknown = [Flaw(f"/payload/{name}", "unexpected argument") for name in arguments if name not in self.parameters]
-        if unknown:
-            raise Invalid("The arguments do not fit the handler's signature.", unknown)
+        complete = tuple(arguments) == self.parameters
+        if not complete:
+            self._check_names(arguments)
         try:
             quick = self.arguments and _carried(self.arguments.carrier.serializer, arguments, as_given=True)
             text = quick or self._encoded(arguments)
         except ValueError as error:
             raise Invalid("The arguments cannot be stored as JSON.", [Flaw("/payload", str(error))]) from error
-        _check_faithful(arguments, self.decode(text))
+        simple = complete and [*map(type, arguments.values())] == self.simple
+        if not simple or quick is None or len(text) > LEGIBLE:
+            _check_faithful(arguments, self.decode(text))
         return text
+
+    def _check_names(self, arguments: Mapping[str, object]) -> None:
+        unknown = [Flaw(f"/payload/{name}", "unexpected argument") for name in arguments if name not in self.parameters]
+        if unknown:
+            raise Invalid("The arguments do not fit the handler's signature.", unknown)
 
     def _encoded(self, arguments: Mapping[str, object]) -> str:
         given = {name: arguments[of] for name, of in zip(self.fields, self.parameters, strict=True) if of in arguments}
@@ -185,6 +201,7 @@ def signature_of(function: Callable[..., object], name: str) -> Signature:
         payload = _payload_model(name, taken, hints)
         arguments = _arguments(payload, taken, hints)
         returned = hints.get("return", Any)
+        kinds = [hints.get(parameter.name, Any) for parameter in taken]
         result: TypeAdapter[Any] = TypeAdapter(returned)
         result.json_schema(mode="serialization")
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
@@ -198,6 +215,7 @@ def signature_of(function: Callable[..., object], name: str) -> Signature:
         result=result,
         fitting=next((text for schema, text in _FITTING if schema == result.core_schema), None),
         carrier=_carrier(returned),
+        simple=kinds if all(kind in SIMPLE for kind in kinds) else None,
     )
 
 

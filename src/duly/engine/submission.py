@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from duly.domain.errors import Flaw, Invalid, Misconfigured, TooLarge, UnknownType
-from duly.domain.making import UNENDED, UNTRIED
+from duly.domain.making import LATER, READY, of
 from duly.domain.retry import LONGEST_WAIT
-from duly.domain.state import State
 from duly.domain.task import HIGHEST_PRIORITY, LOWEST_PRIORITY, Task, TaskId
+from duly.domain.uuid7 import text_of
 from duly.engine.handlers import Handlers, TaskType, check_name
 from duly.engine.jsontext import Encoded, encoded, size_of
 from duly.engine.limits import Limits
@@ -59,26 +59,26 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
     found = _flaws(wanted, limits, now)
     text = _payload(wanted, known, limits, found)
     run_at = _run_at(wanted, now)
-    return Task(
-        task_id,
-        str(task_id),
-        known.name,
-        wanted.queue or known.queue,
-        known.priority if wanted.priority is None else wanted.priority,
-        text,
-        wanted.max_attempts or known.retry.max_attempts,
-        wanted.timeout or known.timeout or limits.timeout,
-        run_at,
-        now,
-        None if wanted.expires_at is None else wanted.expires_at.astimezone(UTC),
-        wanted.key,
-        wanted.tags,
-        wanted.request_id,
-        wanted.traceparent,
-        wanted.callback_url,
-        *UNTRIED,
-        State.SCHEDULED if run_at > now else State.PENDING,
-        *UNENDED,
+    return of(
+        (
+            task_id,
+            text_of(task_id),
+            known.name,
+            wanted.queue or known.queue,
+            known.priority if wanted.priority is None else wanted.priority,
+            text,
+            wanted.max_attempts or known.retry.max_attempts,
+            wanted.timeout or known.timeout or limits.timeout,
+            run_at,
+            now,
+            None if wanted.expires_at is None else wanted.expires_at.astimezone(UTC),
+            wanted.key,
+            wanted.tags,
+            wanted.request_id,
+            wanted.traceparent,
+            wanted.callback_url,
+            *(LATER if run_at > now else READY),
+        )
     )
 
 

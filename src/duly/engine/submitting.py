@@ -78,7 +78,8 @@ class Submitting:
         if once is not None:
             return (await self._submit_once(once, lambda: [self.make(wanted)]))[0]
         task = self.make(wanted)
-        await self._cap.admit([task])
+        if self._cap.bounded:
+            await self._cap.admit([task])
         if task.key is None:
             return Accepted(await self._adding(task), created=True)
         return self._all_accepted([task], [await self._add_keyed(task, task.key)])[0]

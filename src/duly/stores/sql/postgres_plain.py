@@ -4,12 +4,10 @@ The driver asks of each item of an array what kind of thing it is, which takes l
 columns of such tasks a batch has most in common.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from duly.domain.making import is_new
-from duly.domain.moment import rfc3339
-from duly.domain.state import State
+from duly.domain.making import fields, is_ready
 from duly.domain.task import HIGHEST_PRIORITY, Task
 from duly.stores.sql.rows import tags_text
 from duly.stores.sql.types import MICROSECOND
@@ -18,6 +16,10 @@ MOST_KINDS = 16
 """With more, what they have in common is not worth looking for: PostgreSQL counts through an array of texts."""
 
 _Kind = tuple[str, str, int, int, timedelta, tuple[str, ...]]
+
+_kind_of: Callable[[Task], _Kind] = fields("type", "queue", "priority", "max_attempts", "timeout", "tags")
+_own_of = fields("id_text", "payload", "created_at", "request_id", "traceparent")
+_rare_of = fields("expires_at", "key", "callback_url")
 
 _BETWEEN = "\x01"
 """Stands between texts; JSON escapes it."""
@@ -29,13 +31,14 @@ def plain_columns(new: Sequence[Task]) -> tuple[object, ...] | None:
     numbers = [kinds.setdefault(_kind_of(task), len(kinds) + 1) for task in new if _is_plain(task)]
     if len(numbers) < len(new) or len(kinds) > MOST_KINDS:
         return None
-    texts = [_joined([task.request_id for task in new]), _joined([task.traceparent for task in new])]
+    ids, payloads, times, requests, traces = zip(*map(_own_of, new), strict=True)
+    texts = [_joined(requests), _joined(traces)]
     if None in texts:
         return None
     return (
-        ",".join([task.id_text for task in new]),
-        _BETWEEN.join([task.payload for task in new]),
-        ",".join([rfc3339(task.created_at) for task in new]),
+        ",".join(ids),
+        _BETWEEN.join(payloads),
+        ",".join([at.isoformat() for at in times]),
         *texts,
         ",".join(map(str, numbers)) if len(kinds) > 1 else None,
         *map(list, zip(*map(_columns_of, kinds), strict=True)),
@@ -43,18 +46,7 @@ def plain_columns(new: Sequence[Task]) -> tuple[object, ...] | None:
 
 
 def _is_plain(task: Task) -> bool:
-    return (
-        task.state is State.PENDING
-        and task.run_at == task.created_at
-        and task.expires_at is None
-        and task.key is None
-        and task.callback_url is None
-        and is_new(task)
-    )
-
-
-def _kind_of(task: Task) -> _Kind:
-    return (task.type, task.queue, task.priority, task.max_attempts, task.timeout, task.tags)
+    return is_ready(task) and task.run_at == task.created_at and _rare_of(task) == (None, None, None)
 
 
 def _columns_of(kind: _Kind) -> tuple[object, ...]:

@@ -65,7 +65,7 @@ class SqlTasks:
         """See TaskStore."""
         if not changes:
             return []
-        if all(map(applying.plain, changes)) and len({change.before.id for change in changes}) == len(changes):
+        if all(map(applying.plain, changes)) and len({change.before.id_text for change in changes}) == len(changes):
             # The general way finds out why some were not written, and waits a while for rows that are locked.
             changes = await self._lane.complete(changes)
         return await self._apply(changes) if changes else []
