@@ -30,7 +30,7 @@ def test_a_value_that_json_would_change_without_a_word_is_refused() -> None:
     assert caught.value.flaws == (Flaw("/payload/value", "does not come back from JSON as it was given"),)
 
 
-@pytest.mark.parametrize("value", [10**5_000, None])
+@pytest.mark.parametrize("value", [10**5_000, None], ids=["of many digits", "none"])
 def test_a_simple_argument_that_no_worker_could_take_is_refused(value: object) -> None:
     """Of text and numbers nobody looks whether they come back, but a number may have more digits than are read."""
     with pytest.raises(Invalid):

@@ -25,6 +25,7 @@ from duly.stores.sql.postgres import PostgresDialect
 from duly.stores.sql.postgres_database import USUAL_PLANNER
 from duly.stores.sql.postgres_frontier import PRECEDENCES
 from duly.stores.sql.postgres_lane import PLANNER
+from duly.stores.sql.postgres_moments import sent
 from duly.stores.sql.rows import TASK_COLUMNS, task_of
 from duly.stores.sql.schema import tasks
 from duly.stores.sql.types import EPOCH
@@ -264,6 +265,8 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
         ",".join(["1"] * len(ids)),
         ",".join(map(str, tokens)),
         "\x01".join("" for _ in ids),
+        *sent([NOON] * len(ids)),
+        len(ids),
     )
     wanted = ("q1", 100, a_token(), "w", LEASE, None)
     since = [EPOCH] * len(PRECEDENCES)
@@ -272,7 +275,7 @@ async def test_the_hot_statements_of_postgresql_keep_to_their_indexes(filled):
     among = await explained(filled, postgres_statements.CLAIM_AMONG, *wanted, ids)
     others = [
         await explained(filled, postgres_statements.RENEW, ids, tokens, blank, LEASE, None),
-        await explained(filled, postgres_statements.COMPLETE, *completed, blank),
+        await explained(filled, postgres_statements.COMPLETE, *completed),
         await explained(filled, postgres_statements.GET, ids),
     ]
 

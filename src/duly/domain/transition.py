@@ -16,7 +16,7 @@ from duly.domain.fact import Fact
 from duly.domain.failure import Failure, printable
 from duly.domain.making import ERROR, of
 from duly.domain.moment import rfc3339
-from duly.domain.state import WAITING, Reason, State
+from duly.domain.state import COMPLETED, RUNNING, WAITING, Reason, State
 from duly.domain.task import MAX_CRASHES, ClaimToken, Task, WorkerId
 
 MAX_UNSEEN_CRASHES = 10
@@ -173,7 +173,7 @@ def _settle(task: Task, fact: facts.Unreturned, now: datetime) -> Change:
 
 
 def _check_claim(task: Task, token: ClaimToken) -> None:
-    if task.state is not State.RUNNING or (task.token is not token and task.token != token):
+    if task.state is not RUNNING or (task.token is not token and task.token != token):
         raise ClaimLost(task.id)
 
 
@@ -183,7 +183,7 @@ def _completed(task: Task, fact: facts.Returned, now: datetime) -> Change:
     What ``_replace`` would do, in a fifth of the time: nearly all tasks end here.
     """
     _check_claim(task, fact.token)
-    end = (None, False, State.COMPLETED, None, task.version + 1, fact.result, None, now)
+    end = (None, False, COMPLETED, None, task.version + 1, fact.result, None, now)
     return Change(task, of(task[:ERROR] + end))
 
 

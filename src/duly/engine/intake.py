@@ -230,7 +230,7 @@ class Intake:
 
         Or where it found nothing although somebody had rung: a settle that was refused may have locked what was meant.
         """
-        wanted = not self._free or self._unsure or self._closed or self._outrun
+        wanted = len(self._taken) >= self._demand.slots or self._unsure or self._closed or self._outrun
         self._taken.remove(slot)
         if slot.broken:
             self._broken.add(slot.held)

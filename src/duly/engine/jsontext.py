@@ -33,11 +33,12 @@ def received(value: object) -> object:
     return value if text is None else Encoded(text, checked=False)
 
 
-def plain(text: bytes) -> str | None:
+def plain(written: bytes) -> str | None:
     """What most JSON is: ASCII, without anything to refuse or to escape. None: look closer."""
-    if not text.isascii() or b"NaN" in text or b"Infinity" in text:
+    if not written.isascii():
         return None
-    return text.decode()
+    text = written.decode()  # to look for a word in bytes takes four times as long
+    return None if "NaN" in text or "Infinity" in text else text
 
 
 def size_of(text: str) -> int:

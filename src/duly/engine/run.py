@@ -128,13 +128,13 @@ class Runner:
     def _post(self, attempt: Attempt, fact: Returned) -> None:
         """Settle what was returned, without a wait: this is how nearly all attempts end."""
         progress = self._tools.keeper.settling(attempt.running)
-        self._tools.settler.post(attempt.task, fact, progress, partial(self._posted, attempt, fact))
+        self._tools.settler.post(attempt.running.task, fact, progress, partial(self._posted, attempt, fact))
         attempt.posted = True
         attempt.slot.holder = None
 
     def _posted(self, attempt: Attempt, fact: Returned, settled: Task | None) -> None:
         if settled is not None:
-            self._told(attempt.task, settled, attempt.claimed_at)
+            self._told(attempt.running.task, settled, attempt.claimed_at)
         elif not attempt.slot.abandoned:
             attempt.slot.holder = asyncio.create_task(self._settle_alone(attempt, fact))
             return

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from duly.domain.errors import KeyTaken
 from duly.domain.making import STATE
-from duly.domain.state import State
+from duly.domain.state import COMPLETED, RUNNING
 from duly.domain.task import ClaimToken, TaskId
 from duly.domain.transition import Change
 from duly.stores.sql.adding import add, holders
@@ -30,8 +30,9 @@ def plain(change: Change) -> bool:
     """Whether this is an ordinary completion: of its row it changes the outcome and nothing else."""
     before, after, events, adds, _ = change
     return (
-        after.state is State.COMPLETED
-        and before.state is State.RUNNING
+        after.state is COMPLETED
+        and after.finished_at is not None
+        and before.state is RUNNING
         and not events
         and not adds
         and after[:STATE] == before[:STATE]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from duly.domain.making import of
-from duly.domain.state import State
+from duly.domain.state import RUNNING
 from duly.domain.task import HIGHEST_PRIORITY, ClaimToken, Task, WorkerId
 from duly.stores.sql.rows import tags_of, timeout_of
 
@@ -46,7 +46,10 @@ class Claimed(NamedTuple):
 
 
 def claimed_of(row: Iterable[Any], known: Claimed) -> Task:
-    """The task of a row of CLAIMED_COLUMNS, its fields a line each; what follows in the row is not looked at."""
+    """The task of a row of CLAIMED_COLUMNS, its fields a line each; what follows in the row is not looked at.
+
+    A ``created_at`` of None is that of ``run_at``, as with most.
+    """
     queue, token, worker, started_at, lease_until = known
     (
         precedence,
@@ -83,7 +86,7 @@ def claimed_of(row: Iterable[Any], known: Claimed) -> Task:
             max_attempts,
             timeout_of(timeout_us),
             run_at,
-            created_at,
+            created_at or run_at,
             expires_at,
             key,
             tags_of(tags),
@@ -100,7 +103,7 @@ def claimed_of(row: Iterable[Any], known: Claimed) -> Task:
             started_at,
             error,
             cancelling,
-            State.RUNNING,
+            RUNNING,
             None,
             version,
             None,

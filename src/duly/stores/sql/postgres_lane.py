@@ -27,6 +27,7 @@ from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import OUTSIDE, RowLocked
 from duly.stores.sql.goodbye import briefly
 from duly.stores.sql.postgres_frontier import PRECEDENCES, Frontier
+from duly.stores.sql.postgres_moments import received, sent
 from duly.stores.sql.postgres_plain import plain_columns
 from duly.stores.sql.postgres_pool import PostgresPool
 from duly.stores.sql.repeat import repeated
@@ -110,7 +111,7 @@ class PostgresLane:
             rows = sorted(await self._fetch(statements.CLAIM_AMONG, *wanted, list(among)), key=_READY_ORDER)
         if not rows:
             return []
-        started_at = rows[0]["started_at"]
+        started_at = received(rows[0][-1])
         known = Claimed(queue, token, worker, started_at, started_at + lease)
         return [claimed_of(row, known) for row in rows]
 
@@ -165,7 +166,7 @@ class PostgresLane:
         """See Lane. Rows are locked in the order of their ids."""
         rows = sorted([_completion(change) for change in changes])
         ids, versions, tokens, results, ends = zip(*rows, strict=True)
-        columns = (",".join(ids), ",".join(versions), ",".join(tokens), "\x01".join(results), ends)
+        columns = (",".join(ids), ",".join(versions), ",".join(tokens), "\x01".join(results), *sent(ends), len(rows))
         try:
             [(written,)] = await self._fetch(statements.COMPLETE, *columns)
         except RowLocked:

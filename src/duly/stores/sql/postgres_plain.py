@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from duly.domain.making import fields, is_ready
 from duly.domain.task import HIGHEST_PRIORITY, Task
+from duly.stores.sql.postgres_moments import sent
 from duly.stores.sql.rows import tags_text
 from duly.stores.sql.types import MICROSECOND
 
@@ -38,9 +39,9 @@ def plain_columns(new: Sequence[Task]) -> tuple[object, ...] | None:
     return (
         ",".join(ids),
         _BETWEEN.join(payloads),
-        ",".join([at.isoformat() for at in times]),
         *texts,
         ",".join(map(str, numbers)) if len(kinds) > 1 else None,
+        *sent(times),
         *map(list, zip(*map(_columns_of, kinds), strict=True)),
     )
 

@@ -11,7 +11,10 @@ from duly.stores.sql.schema import tasks
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 _ROW = ", ".join(f't."{column.name}"' for column in TASK_COLUMNS)
-_CLAIMED = ", ".join(f't."{name}"' for name in CLAIMED_COLUMNS)
+_CLAIMED = ", ".join(
+    {"created_at": "nullif(t.created_at, t.run_at)"}.get(name, f't."{name}"') for name in CLAIMED_COLUMNS
+)
+"""A moment costs the driver as much as five other columns: most tasks have two that are the same."""
 
 
 def _type_of(name: str) -> str:
@@ -37,24 +40,30 @@ _KIND = ("type", "queue", "precedence", "max_attempts", "timeout_us", "tags")
 """What tasks of one kind have in common, in the order of ``plain_columns``."""
 
 
+def _moment(first: int) -> str:
+    """What ``postgres_moments.sent`` has of a moment; the parameter of this number is the first one."""
+    return f"${first}::timestamptz + x.later * interval '1 microsecond'"
+
+
 def _insert_plain() -> str:
     kinds = ", ".join(
-        f"(${position}::{_type_of(name)}[])[coalesce(x.kind, 1)]" for position, name in enumerate(_KIND, start=7)
+        f"(${position}::{_type_of(name)}[])[coalesce(x.kind, 1)]" for position, name in enumerate(_KIND, start=8)
     )
+    at = _moment(7)
     return f"""
 INSERT INTO duly_tasks (
     id, payload, created_at, run_at, request_id, traceparent, {", ".join((*_KIND, "state", *NEW_CONSTANTS))}
 )
-SELECT x.id, x.payload, x.at, x.at, x.request_id, x.traceparent, {kinds},
+SELECT x.id, x.payload, {at}, {at}, x.request_id, x.traceparent, {kinds},
     {", ".join(("'pending'", *NEW_CONSTANTS.values()))}
 FROM unnest(
     string_to_array($1, ',')::uuid[],
     string_to_array($2, chr(1)),
-    string_to_array($3, ',')::timestamptz[],
+    string_to_array($3, chr(1), ''),
     string_to_array($4, chr(1), ''),
-    string_to_array($5, chr(1), ''),
-    string_to_array($6, ',')::int[]
-) AS x (id, payload, at, request_id, traceparent, kind)
+    string_to_array($5, ',')::int[],
+    string_to_array($6, ',')::bigint[]
+) AS x (id, payload, request_id, traceparent, kind, later)
 """  # noqa: S608  # names of columns, not values
 
 
@@ -83,7 +92,8 @@ def _ready(which: str, order: str = "") -> str:
 def _claim(ready: str) -> str:
     """Those that it locked, by their place in the table: once more by the primary key would cost a ninth of a claim.
 
-    A row that somebody changed after the statement began, and left ready, has moved: it waits for the next claim.
+    A row that somebody changed after the statement began, and left ready, has moved: it waits for the next claim. When
+    they were claimed stands at the end as PostgreSQL sends it (microseconds since 2000): it is the same for all.
     """
     return f"""
 UPDATE duly_tasks t
@@ -100,7 +110,7 @@ SET state = 'running',
     progress_seq = t.progress_seq + (t.progress IS NOT NULL)::int
 WHERE t.ctid = ANY (ARRAY({ready}
 ))
-RETURNING {_CLAIMED}, t.started_at
+RETURNING {_CLAIMED}, timestamptz_send(t.started_at)
 """  # noqa: S608
 
 
@@ -146,14 +156,14 @@ JOIN duly_tasks t ON t.id = x.id
 WHERE t.state = 'running' AND t.token = x.token
 """
 
-COMPLETE = """
+COMPLETE = f"""
 WITH written AS (
     UPDATE duly_tasks t
     SET state = 'completed',
         reason = NULL,
         version = t.version + 1,
         result = x.result,
-        finished_at = x.finished_at,
+        finished_at = {_moment(6)},
         lease_until = NULL,
         wake_at = NULL
     FROM unnest(
@@ -161,16 +171,16 @@ WITH written AS (
         string_to_array($2, ',')::int[],
         string_to_array($3, ',')::uuid[],
         string_to_array($4, chr(1)),
-        $5::timestamptz[]
-    ) AS x (id, version, token, result, finished_at)
+        string_to_array($5, ',')::bigint[]
+    ) AS x (id, version, token, result, later)
     WHERE t.id = x.id AND t.version = x.version AND t.token = x.token
     RETURNING t.id
 )
-SELECT CASE WHEN count(*) < cardinality($5::timestamptz[]) THEN coalesce(array_agg(id), '{}') END FROM written
-"""
+SELECT CASE WHEN count(*) < $7 THEN coalesce(array_agg(id), '{{}}') END FROM written
+"""  # noqa: S608
 """Tells which were written, or NULL when all were, as nearly always.
 
-Its columns but one travel as text: for each item of an array the driver asks what kind of thing it is, which takes
+Its columns travel as text: for each item of an array the driver asks what kind of thing it is, which takes
 longer than all the rest. No result has the character 1, which JSON escapes.
 """
 

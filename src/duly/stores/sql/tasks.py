@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 
 from duly.domain.errors import StoreUnavailable
 from duly.domain.query import Page, TaskQuery
@@ -18,6 +19,8 @@ from duly.stores.sql.errors import RowExists
 from duly.stores.sql.lane import Lane
 from duly.stores.sql.runner import MAX_TRIES, Runner
 from duly.stores.sql.wakes import Wakes
+
+_task_of = attrgetter("before.id_text")
 
 
 class SqlTasks:
@@ -65,7 +68,7 @@ class SqlTasks:
         """See TaskStore."""
         if not changes:
             return []
-        if all(map(applying.plain, changes)) and len({change.before.id_text for change in changes}) == len(changes):
+        if all(map(applying.plain, changes)) and len(set(map(_task_of, changes))) == len(changes):
             # The general way finds out why some were not written, and waits a while for rows that are locked.
             changes = await self._lane.complete(changes)
         return await self._apply(changes) if changes else []
