@@ -168,6 +168,8 @@ async def open_core(
         stack.push_async_callback(core.count.last)
         work = (*_background(core, opened), *watching)
         await stack.enter_async_context(in_background(tell, *work, failed=core.service.failed))
+        if relay is not None:
+            stack.push_async_callback(relay.last)
         yield core
 
 

@@ -51,6 +51,22 @@ async def test_a_flush_costs_the_hints_and_nothing_else(broker, raw):
         assert await subscription.take(1, SOON) == [hint]
 
 
+async def test_a_cancel_at_any_moment_is_heeded(redis, prefix, told):
+    """Of a command that was cancelled at the moment when it was sent nobody heard: its program did not end."""
+    heeded = 0
+    for rounds in range(80):
+        async with open_redis_broker(redis.url, told, prefix=prefix, longest=QUICK) as broker:
+            announcing = asyncio.create_task(broker.announce([a_hint()]))
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            if announcing.cancel():
+                await asyncio.wait([announcing])
+                assert announcing.cancelled(), f"after {rounds} rounds of the event loop"
+                heeded += 1
+
+    assert heeded
+
+
 async def test_scripts_that_the_server_forgot_are_loaded_again(broker, raw):
     async with broker.subscribe(["default"]) as subscription:
         await subscription.take(1, AT_ONCE)

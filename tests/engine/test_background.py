@@ -1,6 +1,7 @@
 """Work that goes on for as long as a context is open."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -25,6 +26,18 @@ async def test_it_ends_with_the_context() -> None:
         await asyncio.sleep(0)
 
     assert ended.is_set()
+
+
+async def test_work_whose_library_swallows_a_cancel_ends_all_the_same() -> None:
+    """A program that submitted through Redis did not end: Python's `wait_for` had swallowed the cancel."""
+
+    async def work() -> None:
+        with suppress(asyncio.CancelledError):
+            await for_ever()
+        await for_ever()
+
+    async with asyncio.timeout(20), in_background(Told(), work(), for_ever()):
+        await asyncio.sleep(0)
 
 
 async def test_what_the_body_raises_passes_through_as_it_is() -> None:

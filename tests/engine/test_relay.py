@@ -1,6 +1,7 @@
 """Hints on their way to the broker and back: what is lost costs time, never a task."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,33 @@ async def test_what_is_told_is_announced_at_once(scene: Scene):
         scene.relay.tell(tasks)
 
         assert await taken(scene.broker, 3) == [task.id for task in tasks]
+
+
+async def test_what_is_told_last_is_announced_before_the_end(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    """A program that submits and ends at once left its tasks to whoever looks into the database."""
+    announce = scene.broker.announce
+
+    async def slowly(hints: Sequence[Hint]) -> None:
+        await asyncio.sleep(0.05)
+        await announce(hints)
+
+    monkeypatch.setattr(scene.broker, "announce", slowly)
+    tasks = await scene.added(3)
+    async with in_background(scene.told, scene.relay.run()):
+        scene.relay.tell(tasks)
+        await scene.relay.last()
+
+    assert await taken(scene.broker, 3) == [task.id for task in tasks]
+
+
+async def test_a_broker_that_says_nothing_keeps_nobody_from_ending(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    async def for_ever(_hints: Sequence[Hint]) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(scene.broker, "announce", for_ever)
+    async with asyncio.timeout(20), in_background(scene.told, scene.relay.run()):
+        scene.relay.tell(await scene.added(1))
+        await scene.relay.last()
 
 
 async def test_ids_of_one_queue_and_priority_share_a_message_the_most_urgent_first():

@@ -12,6 +12,7 @@ from duly.brokers.message import MAX_KEPT, Foreign, encode, opened
 from duly.brokers.redis_keys import FOREIGN_KEPT, KEPT, MAX_FOREIGN, MAX_MESSAGES, TAKE, RedisKeys
 from duly.domain.errors import BrokerUnavailable
 from duly.domain.task import HIGHEST_PRIORITY
+from duly.links.cancels import heeding
 from duly.links.redis import LONGEST_WAIT, OUTSIDE, Word, ask, call, call_all, redis_at, risks_to_hints, said
 from duly.ports.broker import BrokerFacts, Hint
 from duly.ports.telemetry import Emit
@@ -123,7 +124,7 @@ class RedisSubscription:
         if not lists:
             return []
         async with asyncio.timeout(self._longest.total_seconds()):
-            taken, broken = await self._script(keys=list(lists), args=[limit])
+            taken, broken = await heeding(self._script(keys=list(lists), args=[limit]))
             if broken:
                 await set_aside_keys(self._client, self._keys, [key.decode() for key in broken], self._emit)
             pairs = zip(taken[::2], taken[1::2], strict=True)

@@ -8,6 +8,7 @@ from functools import partial
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from duly.links.cancels import heeding
 from duly.links.redis import LONGEST_WAIT, call_all, check_address, redis_at
 from duly.links.ringing import Heard, WiredBell, ringing_over
 from duly.ports.bell import Bell
@@ -43,7 +44,7 @@ class _RedisWire:
     async def watch(self) -> None:
         """See Wire."""
         while True:
-            arrived = await self._ears.get_message(ignore_subscribe_messages=True, timeout=None)
+            arrived = await heeding(self._ears.get_message(ignore_subscribe_messages=True, timeout=None))
             if arrived is not None:
                 self._heard(arrived["data"].decode(errors="replace"))
 
@@ -51,5 +52,5 @@ class _RedisWire:
 @asynccontextmanager
 async def _connected(url: str, channel: str, longest: timedelta, heard: Heard) -> AsyncIterator[_RedisWire]:
     async with redis_at(url, "duly-bell", longest) as client, client.pubsub() as ears:
-        await ears.subscribe(channel)
+        await heeding(ears.subscribe(channel))
         yield _RedisWire(client, ears, channel, heard)

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from duly.domain import codec
 from duly.domain.errors import CacheUnavailable
 from duly.domain.task import Task, TaskId
+from duly.links.cancels import heeding
 from duly.links.redis import OUTSIDE, ask, call, call_all, redis_at, said
 
 LONGEST_WAIT = timedelta(milliseconds=500)
@@ -74,7 +75,7 @@ class RedisCache:
                 words: list[str | int | bytes] = [_milliseconds(kept)]
                 for task in part:
                     words += [task.version, task.progress_seq, codec.encode(task)]
-                await self._put(keys=[self._key(task.id) for task in part], args=words)
+                await heeding(self._put(keys=[self._key(task.id) for task in part], args=words))
 
     async def drop(self, ids: Collection[TaskId], kept: timedelta) -> None:
         """See Cache."""

@@ -9,6 +9,9 @@ from duly.ports.telemetry import Emit
 
 R = TypeVar("R")
 
+AGAIN = 1.0
+"""In seconds. What goes on for so long after it was cancelled is cancelled again: a library may swallow a cancel."""
+
 
 @asynccontextmanager
 async def in_background(
@@ -19,12 +22,15 @@ async def in_background(
     When one of them fails the others end too; that is told at once, ``failed`` is set, and it is raised when the
     context closes.
     """
-    together = asyncio.create_task(_together(emit, work, failed or asyncio.Event()))
+    each: set[asyncio.Task[None]] = set()
+    together = asyncio.create_task(_together(emit, work, each, failed or asyncio.Event()))
     try:
         yield
     finally:
         together.cancel()
-        await asyncio.wait([together])
+        while not (await asyncio.wait([together], timeout=AGAIN))[0]:
+            for one_more in each:
+                one_more.cancel()
         for one in work:
             one.close()  # one that had no time to begin
         failure = None if together.cancelled() else together.exception()
@@ -32,11 +38,12 @@ async def in_background(
         raise failure
 
 
-async def _together(emit: Emit, work: tuple[Coroutine[None, None, None], ...], failed: asyncio.Event) -> None:
+async def _together(
+    emit: Emit, work: tuple[Coroutine[None, None, None], ...], each: set[asyncio.Task[None]], failed: asyncio.Event
+) -> None:
     try:
         async with asyncio.TaskGroup() as group:
-            for one in work:
-                group.create_task(one)
+            each.update(group.create_task(one) for one in work)
     except Exception as error:  # the top of everything that runs behind a service: say so before it is awaited
         emit("background.failed", {"error": repr(error)})
         failed.set()

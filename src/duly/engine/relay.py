@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from duly.domain.callback import SYSTEM_QUEUE
@@ -31,6 +32,7 @@ MAX_UNTOLD = 50_000
 
 MAX_ROUND = 5_000
 PAUSE_AWAY = 1.0
+LONGEST_GOODBYE = 0.5
 WARN_EVERY = 60.0
 
 Place = tuple[str, int]
@@ -49,6 +51,9 @@ class Relay:
         self._untold: deque[tuple[Place, TaskId]] = deque()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._told = asyncio.Event()
+        """Set while nothing is left to announce."""
+        self._told.set()
         self._warned_at = float("-inf")
 
     def tell(self, tasks: Iterable[Task]) -> None:
@@ -56,7 +61,7 @@ class Relay:
         if len(self._untold) < MAX_UNTOLD:
             told = (task for task in tasks if task.queue != SYSTEM_QUEUE)
             self._untold.extend(((task.queue, task.priority), task.id) for task in told)
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self._loop.call_soon_threadsafe(self._hurry)
 
     async def run(self) -> None:
         """Announce until cancelled. While the broker is away, what is told is dropped: the passes find it again."""
@@ -74,6 +79,17 @@ class Relay:
                 except Exception as error:  # noqa: BLE001  # the top of a loop: what it announces is a hint, no more
                     self._emit("loop.failed", {"loop": "relay", "error": repr(error)})
                     await asyncio.sleep(PAUSE_AWAY)
+            self._told.set()
+
+    async def last(self) -> None:
+        """Wait until all is announced, for half a second at most, before ``run`` is cancelled.
+
+        A program may submit and end at once: its tasks would wait until somebody looks into the database.
+        """
+        await asyncio.sleep(0)  # what was told in this round of the loop is known in the next
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_GOODBYE):
+                await self._told.wait()
 
     async def step(self) -> int:
         """Announce again what nobody has claimed for two seconds, where the broker holds little. Returns how many ids.
@@ -94,6 +110,10 @@ class Relay:
         if waiting:
             await self._broker.announce(hints_of([((queue, priority), task_id) for task_id, priority in waiting]))
         return len(waiting)
+
+    def _hurry(self) -> None:
+        self._told.clear()
+        self._wake.set()
 
     def _warn(self, error: BrokerUnavailable) -> None:
         now = time.monotonic()

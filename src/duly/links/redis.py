@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from duly.domain.errors import Misconfigured
+from duly.links.cancels import heeding
 
 OUTSIDE = (RedisError, OSError, TimeoutError)
 """What the driver raises when the server is away, refuses, or is too slow."""
@@ -59,7 +60,7 @@ Word = str | bytes | int
 
 async def call(client: Redis, *command: Word) -> object:
     """One command, and its answer. Raises what the driver raises."""
-    answer: object = await client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own gap
+    answer: object = await heeding(client.execute_command(*command))  # type: ignore[no-untyped-call]  # redis-py's gap
     return answer
 
 
@@ -68,7 +69,7 @@ async def call_all(client: Redis, commands: Sequence[tuple[Word, ...]]) -> list[
     pipe = client.pipeline(transaction=False)
     for command in commands:
         pipe.execute_command(*command)
-    answers: list[object] = await pipe.execute(raise_on_error=False)
+    answers: list[object] = await heeding(pipe.execute(raise_on_error=False))
     return answers
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from redis.asyncio import Redis
 
+from duly.links.cancels import heeding
 from duly.links.redis import OUTSIDE, redis_at, said
 from duly.ports.counter import CounterUnavailable, Taken
 
@@ -59,9 +60,8 @@ class RedisBuckets:
     async def _run(self, name: str, tokens: int, amount: int, per: timedelta, how: str) -> Taken:
         key = f"{self._prefix}:limit:{sha256(name.encode()).hexdigest()[:32]}"
         try:
-            allowed, missing = await self._script(
-                keys=[key], args=[per // timedelta(microseconds=1), amount, tokens, how]
-            )
+            asked = self._script(keys=[key], args=[per // timedelta(microseconds=1), amount, tokens, how])
+            allowed, missing = await heeding(asked)
         except OUTSIDE as error:
             raise CounterUnavailable(said(error)) from error
         return Taken(bool(allowed), timedelta(microseconds=int(missing)))

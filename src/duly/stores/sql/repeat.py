@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from duly.domain.errors import StoreUnavailable
+from duly.links.cancels import cancels
 from duly.stores.sql.dialect import Dialect
 from duly.stores.sql.doubt import Doubt
 from duly.stores.sql.errors import Trouble, translated
@@ -37,9 +38,3 @@ async def repeated(
                 doubt.cast(began)
                 raise StoreUnavailable(f"The database did not answer within {longest}.") from error
             raise translated(error, trouble) from error
-
-
-def cancels() -> int:
-    """How often the running task was cancelled and has not taken it back."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
