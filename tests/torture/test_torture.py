@@ -72,6 +72,17 @@ def test_a_store_with_tasks_is_refused(place: Place):
     assert "has tasks" in done.stderr
 
 
+def test_a_store_that_nobody_knows_is_refused_and_nothing_is_made(place: Place):
+    """Its folder was made before, and another was asked for the next time."""
+    records = place.folder / "records"
+
+    done = tortured(place, "--store", "postgres", "--folder", str(records))
+
+    assert done.returncode == 2
+    assert "postgresql" in done.stderr
+    assert not records.exists()
+
+
 def test_a_fault_that_nobody_knows_is_refused_with_those_that_there_are(place: Place):
     done = tortured(place, "--faults", "kill,meteor")
 

@@ -18,6 +18,7 @@ from duly.cli.exits import FAILED, OK
 from duly.cli.output import say
 from duly.cli.signals import on_signals
 from duly.torture.checker import check
+from duly.torture.links import check_named
 from duly.torture.plan import APP, Plan
 from duly.torture.rates import HEALED, PATIENT
 from duly.torture.run import NAMES, Course, Show, torture
@@ -79,6 +80,7 @@ def run_torture(  # its parameters are the options, its docstring is their help:
     if table:
         say(tables(read_sheets(table)))
         return
+    check_named(store, broker, cache)
     with _kept(folder) as place:
         plan = Plan(
             minutes=minutes,

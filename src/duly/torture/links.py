@@ -70,9 +70,14 @@ async def _link(stack: AsyncExitStack, what: str, parts: tuple[str, ...], plan: 
     return Link(parts=parts, url=url, by_wire=by_wire, proxy=proxy, server=server, mine=mine)
 
 
+def check_named(*kinds: str) -> None:
+    """Raise Misconfigured for what is neither an address nor a part that a run can have of its own."""
+    for kind in kinds:
+        if ":" not in kind and kind not in {*SERVERS, "sqlite", "celery", "memory", "none"}:
+            raise Misconfigured(f"{kind}: give an address, or one of {', '.join(SERVERS)}, sqlite, celery, none.")
+
+
 async def _started(stack: AsyncExitStack, kind: str) -> Server:
-    if kind not in SERVERS:
-        raise Misconfigured(f"{kind}: give an address, or one of {', '.join(SERVERS)}, sqlite, celery, none.")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"duly-{kind}-", ignore_cleanup_errors=True)))
     server = await to_thread.run_sync(SERVERS[kind], folder)
     stack.push_async_callback(to_thread.run_sync, server.kill)
