@@ -142,10 +142,7 @@ class Open:
 async def open_core(
     settings: Settings, handlers: Handlers, *, opener: StoreOpener | None = None, emit: Emit | None = None
 ) -> AsyncIterator[Core]:
-    """Open everything; what runs behind it (shared commits, sweeping, purging) runs until the context closes.
-
-    ``opener`` opens another store than the one that the settings name.
-    """
+    """Open everything, and run what stands behind it; ``opener`` opens another store than the settings name."""
     tally = PlainTally()
     tracing, tell = _telling(tally, emit or log_lines())
     open_this = opener or partial(open_store, settings, partial(tally.observe, POOL_WAIT), Doubt())

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from duly.domain.moment import EPOCH
 from duly.domain.task import Task
 from duly.stores.sql.claimed import CLAIMED_COLUMNS
 from duly.stores.sql.looks import LONGEST_PAUSE, PAUSE, SLOW
 from duly.stores.sql.migrate import migrate
 from duly.stores.sql.open import open_sql_store
 from duly.stores.sql.postgres_frontier import FURTHER_BACK, LOOK_BACK_EVERY, PRECEDENCES, SLACK, WORTH_IT, Frontier
-from duly.stores.sql.types import EPOCH
 from tests.support.builders import LEASE, WORKER, a_task
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

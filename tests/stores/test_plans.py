@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, select
 
 from duly.domain.fact import CancelAsked, Due, Returned
+from duly.domain.moment import EPOCH
 from duly.domain.query import TaskQuery
 from duly.domain.state import State
 from duly.domain.transition import decide
@@ -28,7 +29,6 @@ from duly.stores.sql.postgres_lane import PLANNER
 from duly.stores.sql.postgres_moments import sent
 from duly.stores.sql.rows import TASK_COLUMNS, task_of
 from duly.stores.sql.schema import tasks
-from duly.stores.sql.types import EPOCH
 from tests.stores.explain import plans
 from tests.stores.filled import fill
 from tests.support.builders import LEASE, NOON, WORKER, a_token

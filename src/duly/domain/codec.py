@@ -1,17 +1,15 @@
 """A task as bytes, and back, exactly: what a cache keeps."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from duly.domain.moment import EPOCH, MICROSECOND
 from duly.domain.state import Reason, State
 from duly.domain.task import ClaimToken, Task, TaskId, WorkerId
 
 FORM = 2
 """Raised whenever the form changes, so that processes of two versions never misread each other."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def encode(task: Task) -> bytes:
@@ -25,7 +23,7 @@ def encode(task: Task) -> bytes:
             task.priority,
             task.payload,
             task.max_attempts,
-            task.timeout // _MICROSECOND,
+            task.timeout // MICROSECOND,
             _from_time(task.run_at),
             _from_time(task.created_at),
             task.state,
@@ -138,11 +136,11 @@ def _task(  # noqa: PLR0917  # the order of the fields is the form
 
 
 def _from_time(at: datetime | None) -> int | None:
-    return None if at is None else (at - _EPOCH) // _MICROSECOND
+    return None if at is None else (at - EPOCH) // MICROSECOND
 
 
 def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _maybe_time(microseconds: int | None) -> datetime | None:

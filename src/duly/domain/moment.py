@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=1_000)
@@ -13,10 +13,10 @@ def rfc3339(at: datetime) -> str:
 
     Remembered for a while, as the text of its second is: a new task's is shown twice, and many are of the same second.
     """
-    second, microsecond = divmod((at - _EPOCH) // _MICROSECOND, 1_000_000)
+    second, microsecond = divmod((at - EPOCH) // MICROSECOND, 1_000_000)
     return f"{_text_of(second)}.{microsecond:06}Z"
 
 
 @lru_cache(maxsize=1_000)
 def _text_of(second: int) -> str:
-    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
+    return (EPOCH + timedelta(seconds=second)).isoformat()[:19]

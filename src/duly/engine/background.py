@@ -22,15 +22,15 @@ async def in_background(
     When one of them fails the others end too; that is told at once, ``failed`` is set, and it is raised when the
     context closes.
     """
-    each: set[asyncio.Task[None]] = set()
+    each: list[asyncio.Task[None]] = []
     together = asyncio.create_task(_together(emit, work, each, failed or asyncio.Event()))
     try:
         yield
     finally:
         together.cancel()
         while not (await asyncio.wait([together], timeout=AGAIN))[0]:
-            for one_more in each:
-                one_more.cancel()
+            for task in each:
+                task.cancel()
         for one in work:
             one.close()  # one that had no time to begin
         failure = None if together.cancelled() else together.exception()
@@ -39,11 +39,11 @@ async def in_background(
 
 
 async def _together(
-    emit: Emit, work: tuple[Coroutine[None, None, None], ...], each: set[asyncio.Task[None]], failed: asyncio.Event
+    emit: Emit, work: tuple[Coroutine[None, None, None], ...], each: list[asyncio.Task[None]], failed: asyncio.Event
 ) -> None:
     try:
         async with asyncio.TaskGroup() as group:
-            each.update(group.create_task(one) for one in work)
+            each.extend(group.create_task(one) for one in work)
     except Exception as error:  # the top of everything that runs behind a service: say so before it is awaited
         emit("background.failed", {"error": repr(error)})
         failed.set()

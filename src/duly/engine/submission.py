@@ -56,9 +56,7 @@ def to_task(wanted: Submission, handlers: Handlers, limits: Limits, task_id: Tas
     known = handlers.find(wanted.type)
     if known is None:
         raise UnknownType(wanted.type)
-    found = _flaws(wanted, limits, now)
-    text = _payload(wanted, known, limits, found)
-    run_at = _run_at(wanted, now)
+    text, run_at = _payload(wanted, known, limits, now), _run_at(wanted, now)
     return of(
         (
             task_id,
@@ -101,7 +99,9 @@ def payload_text(payload: object, known: TaskType, limits: Limits) -> str:
     return text
 
 
-def _payload(wanted: Submission, known: TaskType, limits: Limits, found: list[Flaw]) -> str:
+def _payload(wanted: Submission, known: TaskType, limits: Limits, now: datetime) -> str:
+    """The text of the payload, once all else was looked at too."""
+    found = _flaws(wanted, limits, now)
     try:
         text = payload_text(wanted.payload, known, limits)
     except Invalid as error:

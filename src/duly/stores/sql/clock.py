@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
+from duly.domain.moment import EPOCH
 from duly.stores.sql.dialect import Sql
 from duly.stores.sql.runner import Runner
-from duly.stores.sql.types import EPOCH
 
 STALE_AFTER = timedelta(seconds=5)
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from duly.domain.moment import EPOCH, MICROSECOND
 from duly.domain.task import Task
 from duly.stores.sql.claimed import CLAIMED_COLUMNS
 from duly.stores.sql.rows import (
@@ -18,7 +19,7 @@ from duly.stores.sql.rows import (
     values_of,
 )
 from duly.stores.sql.schema import tasks
-from duly.stores.sql.types import EPOCH, ID, MICROSECOND, MOMENT
+from duly.stores.sql.types import ID, MOMENT
 
 
 def _of(columns: Sequence[str], kind: object) -> list[int]:

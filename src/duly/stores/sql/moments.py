@@ -5,8 +5,9 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, Interval, func, literal, text, type_coerce
 
+from duly.domain.moment import MICROSECOND
 from duly.ports.clock import Clock
-from duly.stores.sql.types import MICROSECOND, MOMENT
+from duly.stores.sql.types import MOMENT
 
 
 class Moments(Protocol):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from duly.domain.moment import EPOCH
 from duly.domain.task import HIGHEST_PRIORITY
 from duly.stores.sql.claimed import CLAIMED_COLUMNS
 from duly.stores.sql.looks import Looks
-from duly.stores.sql.types import EPOCH
 
 LOOK_BACK_EVERY = 1.0
 """In seconds. What became ready behind the frontier (a retry, a late commit) waits no longer than this for a busy

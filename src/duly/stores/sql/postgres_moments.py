@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from duly.stores.sql.types import MICROSECOND
+from duly.domain.moment import MICROSECOND
 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from duly.domain.making import fields, is_ready
+from duly.domain.moment import MICROSECOND
 from duly.domain.task import HIGHEST_PRIORITY, Task
 from duly.stores.sql.postgres_moments import sent
 from duly.stores.sql.rows import tags_text
-from duly.stores.sql.types import MICROSECOND
 
 MOST_KINDS = 16
 """With more, what they have in common is not worth looking for: PostgreSQL counts through an array of texts."""

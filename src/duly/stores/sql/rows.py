@@ -9,10 +9,10 @@ from typing import Any
 from duly.domain.event import Kind, TaskEvent
 from duly.domain.failure import printable
 from duly.domain.making import of
+from duly.domain.moment import MICROSECOND
 from duly.domain.state import Reason, State
 from duly.domain.task import HIGHEST_PRIORITY, Task, TaskId, WorkerId
 from duly.stores.sql.schema import events, tasks
-from duly.stores.sql.types import MICROSECOND
 
 TASK_COLUMNS = tuple(column for column in tasks.columns if column.name not in {"live_key", "wake_at"})
 """What ``task_of`` needs, in the order in which it needs it."""

@@ -9,8 +9,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from duly.domain.moment import EPOCH, MICROSECOND
 
 
 class BytesId(TypeDecorator[UUID]):
