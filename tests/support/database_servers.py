@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pymysql
 
+from duly.torture.programs import program
 from tests.support.processes import eventually
 from tests.support.servers import free_port, missing
 
@@ -188,8 +189,7 @@ def _mariadb(port: int) -> Any:
 
 
 def _installed(name: str) -> str:
-    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    return shutil.which(name) or next(map(str, newest), None) or missing(f"{name} is not installed")
+    return program(name) or missing(f"{name} is not installed")
 
 
 def _account(name: str) -> str | None:

@@ -7,7 +7,6 @@ DULY_TEST_REQUIRE_ALL=1, when they fail.
 import os
 import pwd
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from typing import NoReturn
 import psutil
 import pytest
 
+from duly.torture.programs import program
 from tests.support.processes import eventually, standing_still
 
 REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -209,7 +209,7 @@ def _group(leader: int) -> list[int]:
 
 def _program(*names: str) -> str:
     for name in names:
-        found = shutil.which(name)
+        found = program(name)
         if found is not None:
             return found
     missing(f"{names[0]} is not installed")

@@ -16,6 +16,7 @@ import psutil
 
 from duly.domain.errors import Misconfigured
 
+SBIN = "/usr/local/sbin:/usr/sbin"
 PATIENCE = 90.0
 """Seconds that a server may need to start, or to end."""
 
@@ -196,11 +197,16 @@ def free_port() -> int:
         return port
 
 
+def program(name: str) -> str | None:
+    """Where it is: on the path, where servers are and an ordinary user's path does not lead, or Debian's PostgreSQL."""
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return shutil.which(name) or shutil.which(name, path=SBIN) or next(map(str, newest), None)
+
+
 def _found(*names: str) -> str:
     """Raises Misconfigured."""
     for name in names:
-        newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-        if found := shutil.which(name) or next(map(str, newest), None):
+        if found := program(name):
             return found
     raise Misconfigured(f"{names[0]} is not installed here: install it, or give the address of a server to torture.")
 
