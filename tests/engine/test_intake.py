@@ -9,7 +9,9 @@ import pytest
 from duly.domain.state import State
 from duly.domain.task import WorkerId
 from duly.domain.transition import Change
+from duly.engine import pace
 from duly.engine.handlers import Handlers
+from duly.engine.pace import CROWD
 from duly.engine.submission import Submission
 from duly.ports.bell import queue_topic
 from duly.ports.store import MAX_BATCH
@@ -139,6 +141,25 @@ async def test_whoever_was_outrun_when_the_bell_rang_hears_it_the_next_time() ->
             await becomes_true(lambda outrun=outrun: store.done["claim"] == outrun)
 
             assert (await stage.ended(await stage.submit("crowd"))).state is State.COMPLETED
+
+
+async def test_rings_after_a_crowd_are_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each claim of a few tasks costs about as much as one of many, and each ring reaches every worker."""
+    monkeypatch.setattr(pace, "APART", (0.3, 0.3))
+    crowd, store = Crowd(), a_store()
+    async with a_stage(crowd.handlers(wanted=CROWD), store) as stage, a_worker(stage, slots=99, poll_interval=NEVER):
+        await stage.told.until("worker.started")
+        await becomes_true(lambda: store.done["claim"] == 1)
+        await stage.store.tasks.add([stage.tasks.make(Submission(type="crowd", payload={})) for _ in range(CROWD)])
+        stage.bell.ring([queue_topic("default")])
+        await crowd.full()
+        late = [await stage.submit("crowd") for _ in range(20)]
+        before = store.calls["claim"]
+        crowd.go.set()
+        for task_id in late:
+            await stage.ended(task_id)
+
+        assert (before, store.calls["claim"]) == (2, 3)
 
 
 async def test_no_queue_is_forgotten_behind_a_full_one() -> None:

@@ -1,7 +1,6 @@
 """Claiming: one intake per worker process takes tasks for all its free slots."""
 
 import asyncio
-import random
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -15,15 +14,14 @@ from duly.domain.task import Task, TaskId, WorkerId
 from duly.engine.crowd import Crowd
 from duly.engine.eager import Eager
 from duly.engine.hints import Hints
+from duly.engine.pace import Pace
 from duly.engine.slot import Held, Slot, Start
 from duly.ports.bell import Bell, Ear, queue_topic
 from duly.ports.broker import Broker
 from duly.ports.store import MAX_BATCH, Renewal, Store
 from duly.ports.telemetry import Emit, Tally
 
-STAGGER = (0.001, 0.002)
-"""In seconds. So long does a worker let others go first that found nothing when the bell rang the last time: all that
-are idle hear it, and one takes the task. A claim that finds nothing costs the one that does its processor."""
+AT_ONCE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +94,7 @@ class Intake:
         self._closed = False
         self._unsure = False
         self._rung = False
-        self._outrun = False
-        """Whether others had taken everything the last time the bell rang."""
+        self._pace = Pace()
         self._hints: Hints | None = None
         self._looking = True
         """Whether the next pass looks in the database, hints or no hints: an idle worker does so every now and then."""
@@ -169,13 +166,12 @@ class Intake:
         queues = await self._worth_a_claim()
         self._looking = False
         rung, self._rung = self._rung, False
-        more, started = False, self.started
+        more, started, began = False, self.started, time.monotonic()
         for queue in queues:
             if self._closed or not self._free:
                 break
             more |= await self._claim(queue, min(self._free, self._share), None)
-        if rung:
-            self._outrun = self.started == started
+        self._pace.looked(began, self.started - started, rung=rung)
         return more
 
     async def _worth_a_claim(self) -> list[str]:
@@ -230,7 +226,7 @@ class Intake:
 
         Or where it found nothing although somebody had rung: a settle that was refused may have locked what was meant.
         """
-        wanted = len(self._taken) >= self._demand.slots or self._unsure or self._closed or self._outrun
+        wanted = len(self._taken) >= self._demand.slots or self._unsure or self._closed or self._pace.outrun
         self._taken.remove(slot)
         if slot.broken:
             self._broken.add(slot.held)
@@ -267,8 +263,9 @@ class Intake:
         while True:
             if not await ear.wait(self._demand.poll_interval):
                 continue
-            if self._outrun:
-                await asyncio.sleep(random.uniform(*STAGGER))  # noqa: S311  # jitter, not a secret
+            if pause := self._pace.pause():
+                await asyncio.sleep(pause)
+                await ear.wait(AT_ONCE)  # what rang meanwhile is looked for by the same look
             self._rung = True
             self._wake.set()
 
