@@ -94,8 +94,8 @@ SCENARIO = Scenario(
     name="snapshot",
     title="Under a held snapshot (`idle in transaction`) for 5 minutes",
     question=(
-        "Handler calls a second in the last two minutes of 3 before, of 5 with the snapshot, of 4 after. The same without"
-        " one tells what millions of rows more cost by themselves."
+        "Handler calls a second in the last two minutes of 3 before, of 5 with the snapshot, of 4 after. The same load"
+        " without one tells what millions of rows more cost by themselves."
     ),
     contestants=(_contestant("duly", a_snapshot), _contestant(CONTROL, lambda _: nullcontext())),
     goals=(
