@@ -9,7 +9,7 @@ from benchmarks.harness import tally
 from benchmarks.harness.places import Env
 from benchmarks.harness.plan import Contestant, Figures, Goal, Run, Scenario
 from benchmarks.harness.services import Api, Service
-from benchmarks.scenarios.services import HOW, KEEPS, NAMED
+from benchmarks.scenarios.services import ALONE, HOW, KEEPS, NAMED
 
 from tests.support.processes import eventually
 
@@ -51,8 +51,8 @@ def contestants(live: bool) -> Sequence[Contestant]:
 
 
 def _contestant(name: str, processes: int, live: bool) -> Contestant:
-    service = NAMED[name]
-    workers = f"{service.crew.processes} worker processes" if live else "no workers"
+    service = (NAMED | {"duly": ALONE} if live else NAMED)[name]
+    workers = f"{service.crew.processes} worker process{'es' * (service.crew.processes > 1)}" if live else "no workers"
     return Contestant(
         name=f"{name}, {processes} API",
         how=f"{HOW[name]}; {processes} API process{'es' * (processes > 1)}, {workers}",

@@ -1,5 +1,7 @@
 """The services that are compared over HTTP."""
 
+from dataclasses import replace
+
 from benchmarks.harness import tally
 from benchmarks.harness.crews import Crew
 from benchmarks.harness.places import both, postgresql, rabbitmq, redis
@@ -29,6 +31,9 @@ SYNC = Service(
     path="/tasks",
     body={"type": "noop", "payload": PAYLOAD},
 )
+
+ALONE = replace(DULY, crew=replace(DULY.crew, work=(*DULY_WORKERS[:-1], "1"), processes=1))
+"""With one worker process, as ``duly worker`` has unless it is told otherwise: it runs all that two cores accept."""
 
 NAMED = {"duly": DULY, "async stack": ASYNC, "sync stack": SYNC}
 HOW = {
