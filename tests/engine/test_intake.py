@@ -10,8 +10,8 @@ from duly.domain.state import State
 from duly.domain.task import WorkerId
 from duly.domain.transition import Change
 from duly.engine import pace
+from duly.engine.gather import CROWD
 from duly.engine.handlers import Handlers
-from duly.engine.pace import CROWD
 from duly.engine.submission import Submission
 from duly.ports.bell import queue_topic
 from duly.ports.store import MAX_BATCH

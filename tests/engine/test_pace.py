@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from duly.engine.pace import APART, CROWD, STAGGER, Pace
+from duly.engine.gather import CROWD
+from duly.engine.pace import APART, STAGGER, Pace
 
 LATER = 1000.0
 """In seconds: a look that begins so much later leaves no doubt about how long this test took."""

@@ -25,7 +25,9 @@ MAX_WAITING = 20_000
 
 
 CROWD = 4
-"""After a batch of so many no other lane begins while one is being written: it would have few, the next has more."""
+"""After a batch of so many no other lane begins while one is being written: it would have few, the next has more.
+
+So it is with looks for tasks (``pace``): where so many were there at once, more come soon."""
 
 PATIENCE = (0.0005, 0.004)
 """In seconds. A wait for company is no shorter, since a timer is no finer than that, and all of them no longer."""

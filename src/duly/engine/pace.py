@@ -3,15 +3,14 @@
 import random
 import time
 
+from duly.engine.gather import CROWD
+
 STAGGER = (0.001, 0.002)
 """In seconds. So long at least does a worker let others go first that found nothing when the bell rang the last time:
 all that are idle hear it, and one takes the task. A claim that finds nothing costs the one that does its processor."""
 
 APART = (0.008, 0.012)
 """In seconds, between the beginnings of two looks after a crowd, or by a worker that found nothing."""
-
-CROWD = 4
-"""Where so many tasks were found at once, more come soon: fewer, larger claims cost everybody less."""
 
 
 class Pace:
@@ -31,7 +30,7 @@ class Pace:
             self.outrun = not found
 
     def pause(self) -> float:
-        """So many seconds from now may the next look wait, since the bell rings; nought for one that comes alone."""
+        """In seconds, from now, when the bell rings, to the look that it calls for; 0 where nobody need wait."""
         if not self._crowd and not self.outrun:
             return 0.0
         least = random.uniform(*STAGGER) if self.outrun else 0.0  # noqa: S311  # jitter, not a secret
